@@ -1,0 +1,35 @@
+"""Recurra: recurrent neural networks, from a cell's equations to a user's forecast.
+
+Names arrive on first use, so that `recurra --help` does not wait for torch.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "Bidirectional": "recurra.layers",
+    "CELLS": "recurra.cells",
+    "Cell": "recurra.cells",
+    "Elman": "recurra.cells",
+    "Forecaster": "recurra.tasks.forecast",
+    "GRU": "recurra.cells",
+    "LSTM": "recurra.cells",
+    "RecurraError": "recurra.errors",
+    "Recurrent": "recurra.layers",
+    "Stack": "recurra.layers",
+    "TASKS": "recurra.tasks",
+}
+
+__all__ = ["__version__", *_ROOMS]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'recurra' has no attribute '{name}'")
+    return getattr(import_module(_ROOMS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

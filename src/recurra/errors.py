@@ -1,0 +1,50 @@
+"""Every error that Recurra raises on purpose.
+
+Each is a `RecurraError` and the builtin that it resembles, so both `except RecurraError` and the
+habitual `except ValueError` work. A message is one line: where, what came, what fits, which option
+mends it.
+"""
+
+
+class RecurraError(Exception):
+    """Anything that went wrong in a way Recurra can explain."""
+
+
+class ShapeError(RecurraError, ValueError):
+    """A tensor has another shape or type than the one that fits."""
+
+
+class OptionError(RecurraError, ValueError):
+    """An option has a value that does not fit, or options contradict each other."""
+
+
+class UnsupportedError(RecurraError, TypeError):
+    """What was asked for has no meaning here, such as one step of a bidirectional layer."""
+
+
+class DataError(RecurraError, ValueError):
+    """A file or a frame holds something that cannot be learned from."""
+
+
+class MissingFileError(RecurraError, FileNotFoundError):
+    """A file or folder is not there."""
+
+
+class MissingPackageError(RecurraError, ImportError):
+    """An optional package is needed and not installed."""
+
+
+class NotFittedError(RecurraError, AttributeError):
+    """An answer was asked of an estimator that has not learned yet."""
+
+
+class TrainingError(RecurraError, ArithmeticError):
+    """Training cannot go on, as when the loss is no longer finite."""
+
+
+class RunFolderError(RecurraError, ValueError):
+    """A run folder is damaged, of another task, or not made by Recurra."""
+
+
+class StorageError(RecurraError, OSError):
+    """The file system refused to keep what was written, as when a disk is full."""
