@@ -1,0 +1,19 @@
+"""From files to panels: series on one grid of time, their season and their scale."""
+
+from recurra.data.grid import Grid
+from recurra.data.options import ReadOptions, Schema
+from recurra.data.panel import Panel
+from recurra.data.read import read_panel
+from recurra.data.scale import Scaler
+from recurra.data.season import Season, find_season
+
+__all__ = [
+    "Grid",
+    "Panel",
+    "ReadOptions",
+    "Scaler",
+    "Schema",
+    "Season",
+    "find_season",
+    "read_panel",
+]
