@@ -1,0 +1,68 @@
+"""Tensors in nested tuples: the shape that states, contexts and inputs take.
+
+A tree is a tensor, `None`, or a (named) tuple of trees.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+Tree: TypeAlias = Any
+
+
+def tree_map(f: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
+    """The same tree with `f(leaf, *others' leaves)` in place of every tensor."""
+    if isinstance(tree, tuple):
+        return _like(tree, (tree_map(f, *parts) for parts in zip(tree, *others, strict=True)))
+    return None if tree is None else f(tree, *others)
+
+
+def leaves(tree: Tree) -> list[Tensor]:
+    """The tensors of a tree, from left to right."""
+    if isinstance(tree, tuple):
+        return [leaf for part in tree for leaf in leaves(part)]
+    return [] if tree is None else [tree]
+
+
+def unbind(tree: Tree) -> list[Tree]:
+    """One tree per time step from a tree of tensors (B, T, …)."""
+    if isinstance(tree, Tensor):
+        return list(tree.unbind(1))
+    slices = zip(*(leaf.unbind(1) for leaf in leaves(tree)), strict=True)
+    return [_refill(tree, iter(tensors)) for tensors in slices]
+
+
+def where(rows: Tensor, chosen: Tree, other: Tree) -> Tree:
+    """Whole rows of `chosen` where `rows` (B,) is true, of `other` elsewhere."""
+    return tree_map(lambda a, b: torch.where(_beside(rows, a), a, b), chosen, other)
+
+
+def clear(dead: Tensor, tree: Tree) -> Tree:
+    """Zeros where `dead` (B, T) is true; no gradient passes there, whatever stood there."""
+    return tree_map(lambda leaf: leaf.masked_fill(_beside(dead, leaf), 0), tree)
+
+
+def fresh(tree: Tree) -> Tree:
+    """Packed, aligned copies in inference; the same tensors while autograd records.
+
+    How a matrix product rounds depends on the strides and on the address of its operands, not on
+    their values alone. A step that is to give the same bits whether its input was cut out of a
+    long sequence or arrived alone must therefore see it in the same place each time.
+    """
+    if torch.is_grad_enabled():
+        return tree
+    return tree_map(lambda leaf: leaf.clone(memory_format=torch.contiguous_format), tree)
+
+
+def _beside(mask: Tensor, leaf: Tensor) -> Tensor:
+    return mask.view(*mask.shape, *[1] * (leaf.ndim - mask.ndim))
+
+
+def _refill(tree: Tree, tensors: Iterator[Tensor]) -> Tree:
+    return tree_map(lambda _: next(tensors), tree)
+
+
+def _like(tree: tuple[Any, ...], parts: Iterator[Any]) -> tuple[Any, ...]:
+    return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)

@@ -1,0 +1,106 @@
+"""The engine on steps that belong to no cell."""
+
+from typing import NamedTuple
+
+import pytest
+import torch
+
+from recurra.engine import loop, run
+
+
+class Observed(NamedTuple):
+    value: torch.Tensor
+    gap: torch.Tensor
+
+
+class Memory(NamedTuple):
+    h: torch.Tensor
+    inner: tuple
+
+
+def step(x, state, context=None):
+    """Several inputs, a nested state, a context, and an output with two dimensions."""
+    h = 0.5 * state.h + x.value * torch.exp(-x.gap)[:, None] + context
+    (count,) = state.inner
+    return h[:, :, None] * torch.ones(2), Memory(h, (count + 1,))
+
+
+def example(B=3, T=5):
+    x = Observed(torch.randn(B, T, 4), torch.rand(B, T))
+    state = Memory(torch.randn(B, 4), (torch.zeros(B, dtype=torch.int64),))
+    return x, state, torch.randn(B, 4)
+
+
+def test_loop_is_one_step_after_another():
+    x, state, context = example(T=2)
+    y, last = loop(step, x, state, context)
+    first, middle = step(Observed(x.value[:, 0], x.gap[:, 0]), state, context)
+    second, end = step(Observed(x.value[:, 1], x.gap[:, 1]), middle, context)
+    assert torch.equal(y, torch.stack([first, second], dim=1))
+    assert torch.equal(last.h, end.h)
+    assert last.inner[0].tolist() == [2, 2, 2]
+
+
+def test_run_takes_several_inputs_and_any_output():
+    x, state, context = example()
+    y, last = run(step, x, state, context)
+    want, want_last = loop(step, x, state, context)
+    assert torch.equal(y, want)
+    assert torch.equal(last.h, want_last.h)
+
+
+def test_lengths_and_resets_reach_every_part_of_the_state():
+    x, state, context = example()
+    initial = Memory(torch.zeros(3, 4), (torch.full((3,), 10),))
+    reset = torch.zeros(3, 5, dtype=torch.bool)
+    reset[0, 2] = reset[1, 4] = True
+    lengths = torch.tensor([5, 3, 0])
+    y, last = run(step, x, state, context, lengths=lengths, reset=reset, initial=initial)
+    assert y.shape == (3, 5, 4, 2)
+    assert last.inner[0].tolist() == [13, 3, 0]
+    assert torch.equal(last.h[2], state.h[2])
+
+
+@pytest.mark.parametrize(("B", "T"), [(0, 3), (3, 0), (0, 0)])
+@pytest.mark.parametrize("way", [loop, run])
+def test_nothing_to_do(way, B, T):
+    x, state, context = example(B, T)
+    y, last = way(step, x, state, context)
+    assert y.shape == (B, T, 4, 2)
+    assert last.h.shape == (B, 4)
+    assert T > 0 or torch.equal(last.h, state.h)
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+def test_prepare_is_called_once_while_autograd_records(ragged):
+    shapes = []
+
+    def prepare(x):
+        shapes.append(tuple(x.shape))
+        return 2 * x
+
+    def advance(u, state, context=None):
+        return u, (state[0] + u,)
+
+    x, state = torch.randn(3, 4, 2), (torch.zeros(3, 2),)
+    lengths = torch.tensor([1, 3, 2]) if ragged else None
+    steps = 3 if ragged else 4
+    recorded = run(advance, x, state, prepare=prepare, lengths=lengths)
+    assert shapes == [(3, steps, 2)]
+    shapes.clear()
+    with torch.no_grad():
+        inferred = run(advance, x, state, prepare=prepare, lengths=lengths)
+    assert shapes == steps * [(3, 2)]
+    assert torch.equal(recorded[0], inferred[0])
+
+
+def test_no_gradient_reaches_what_was_reset_away():
+    x, state, context = example()
+    state.h.requires_grad_()
+    initial = Memory(torch.zeros(3, 4, requires_grad=True), state.inner)
+    reset = torch.zeros(3, 5, dtype=torch.bool)
+    reset[1, 0] = True
+    _, last = run(step, x, state, context, reset=reset, initial=initial)
+    last.h.sum().backward()
+    assert state.h.grad.any(dim=1).tolist() == [True, False, True]
+    assert initial.h.grad.any(dim=1).tolist() == [False, True, False]
