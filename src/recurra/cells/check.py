@@ -1,0 +1,140 @@
+"""What a sequence must look like, checked once at the door."""
+
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from recurra.engine import Tree, leaves
+from recurra.errors import OptionError, ShapeError
+
+State = TypeVar("State", bound=tuple[Any, ...], covariant=True)
+
+
+@runtime_checkable
+class Sized(Protocol[State]):
+    """Anything over time: what it takes, and the state that it starts from."""
+
+    input_size: int
+
+    def initial_state(self, batch_size: int) -> State: ...
+
+
+def admit(
+    where: str,
+    cell: Sized[State],
+    x: Tree,
+    state: Tree,
+    lengths: Tensor | None,
+    reset: Tensor | None,
+) -> State:
+    """Refuse what does not fit; return the cell's initial state for this batch.
+
+    Args:
+        where: the name that begins every message.
+    """
+    B, T = _check_shape(where, cell, x)
+    initial = cell.initial_state(B)
+    _check_dtype(where, x, initial)
+    if state is not None:
+        _check_state(f"{where}: state", state, initial)
+    if lengths is not None:
+        _check_lengths(where, lengths, B, T)
+    if reset is not None:
+        _check_reset(where, reset, B, T)
+    return initial
+
+
+def positive(where: str, **sizes: int) -> None:
+    """Refuse a size below 1.
+
+    Raises:
+        OptionError: naming the size.
+    """
+    for name, size in sizes.items():
+        if size < 1:
+            raise OptionError(f"{where}: {name} is {size}, it must be at least 1")
+
+
+def _check_shape(where: str, cell: Sized[State], x: Tree) -> tuple[int, int]:
+    if not isinstance(x, Tensor):
+        return _check_fields(where, x)
+    if x.ndim != 3:
+        raise ShapeError(
+            f"{where}: x has shape {_show(x)}, the cell takes (B, T, {cell.input_size})"
+        )
+    if x.shape[2] != cell.input_size:
+        raise ShapeError(f"{where}: x has {x.shape[2]} features, the cell takes {cell.input_size}")
+    return x.shape[0], x.shape[1]
+
+
+def _check_fields(where: str, x: Tree) -> tuple[int, int]:
+    if not isinstance(x, tuple) or not leaves(x):
+        raise ShapeError(f"{where}: x is a {type(x).__name__}, the cell takes a tensor (B, T, F)")
+    B, T = leaves(x)[0].shape[:2]
+    for leaf in leaves(x):
+        if leaf.shape[:2] != (B, T):
+            raise ShapeError(f"{where}: x has a part {_show(leaf)} beside others ({B}, {T}, …)")
+    return B, T
+
+
+def _check_dtype(where: str, x: Tree, initial: Tree) -> None:
+    # Without a floating-point state there is nothing to compare with.
+    takes = next((leaf.dtype for leaf in leaves(initial) if leaf.is_floating_point()), None)
+    if isinstance(x, Tensor) and takes is not None and x.dtype != takes:
+        raise ShapeError(f"{where}: x is {_name(x.dtype)}, the cell takes {_name(takes)}")
+
+
+def _check_state(where: str, state: Tree, initial: Tree) -> None:
+    if not isinstance(initial, tuple):
+        return _check_leaf(where, state, initial)
+    kind = type(initial).__name__
+    if not isinstance(state, type(initial)):
+        raise ShapeError(f"{where} is a {type(state).__name__}, the cell takes a {kind}")
+    if len(state) != len(initial):
+        raise ShapeError(f"{where} has {len(state)} parts, the cell takes {len(initial)}")
+    fields = getattr(initial, "_fields", None)
+    names = [f".{field}" for field in fields] if fields else [f"[{k}]" for k in range(len(initial))]
+    for name, part, first in zip(names, state, initial, strict=True):
+        _check_state(where + name, part, first)
+    return None
+
+
+def _check_leaf(where: str, state: Tree, initial: Tensor | None) -> None:
+    if initial is None:
+        return
+    if not isinstance(state, Tensor):
+        raise ShapeError(f"{where} is a {type(state).__name__}, the cell takes a tensor")
+    if state.shape != initial.shape:
+        raise ShapeError(f"{where} has shape {_show(state)}, this batch takes {_show(initial)}")
+    if state.dtype != initial.dtype:
+        raise ShapeError(f"{where} is {_name(state.dtype)}, the cell takes {_name(initial.dtype)}")
+
+
+def _check_lengths(where: str, lengths: Tensor, B: int, T: int) -> None:
+    if not isinstance(lengths, Tensor):
+        raise ShapeError(f"{where}: lengths is a {type(lengths).__name__}, a tensor ({B},) fits")
+    if lengths.shape != (B,):
+        raise ShapeError(f"{where}: lengths has shape {_show(lengths)}, this batch takes ({B},)")
+    if lengths.dtype != torch.int64:
+        raise ShapeError(f"{where}: lengths is {_name(lengths.dtype)}, int64 fits")
+    if B and not 0 <= int(lengths.min()) <= int(lengths.max()) <= T:
+        low, high = int(lengths.min()), int(lengths.max())
+        raise ShapeError(f"{where}: lengths range from {low} to {high}, x has 0 to {T} steps")
+
+
+def _check_reset(where: str, reset: Tensor, B: int, T: int) -> None:
+    if not isinstance(reset, Tensor):
+        raise ShapeError(f"{where}: reset is a {type(reset).__name__}, a tensor ({B}, {T}) fits")
+    if reset.shape != (B, T):
+        raise ShapeError(f"{where}: reset has shape {_show(reset)}, x takes ({B}, {T})")
+    if reset.dtype != torch.bool:
+        raise ShapeError(f"{where}: reset is {_name(reset.dtype)}, bool fits")
+
+
+def _show(tensor: Tensor) -> str:
+    return str(tuple(tensor.shape))
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,81 @@
+"""Elman: the simple recurrent network.
+
+    h_t = φ(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)        φ = tanh or relu
+
+Source: Elman, "Finding Structure in Time", 1990, Cognitive Science 14(2); as `torch.nn.RNN` has it.
+"""
+
+from typing import ClassVar, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recurra.cells.cell import Cell
+from recurra.cells.check import positive
+from recurra.cells.weights import add_weights
+from recurra.engine import fresh
+from recurra.errors import OptionError
+
+NONLINEARITIES = {"tanh": torch.tanh, "relu": torch.relu}
+
+
+class ElmanState(NamedTuple):
+    """`h` is the last output."""
+
+    h: Float[Tensor, "B H"]
+
+
+class Elman(Cell[ElmanState]):
+    """Simple recurrent network.
+
+    Args:
+        input_size: features per time step, F.
+        hidden_size: width of the state and of the output, H.
+        nonlinearity: φ, "tanh" or "relu".
+        bias: whether b_ih and b_hh exist.
+    """
+
+    gates: ClassVar[tuple[str, ...]] = ("new",)
+    weight_ih: nn.Parameter
+    weight_hh: nn.Parameter
+    bias_ih: nn.Parameter | None
+    bias_hh: nn.Parameter | None
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        positive("Elman", input_size=input_size, hidden_size=hidden_size)
+        if nonlinearity not in NONLINEARITIES:
+            known = ", ".join(NONLINEARITIES)
+            raise OptionError(f"Elman: nonlinearity is {nonlinearity!r}, one of {known} fits")
+        self.input_size = input_size
+        self.output_size = hidden_size
+        self.nonlinearity = nonlinearity
+        add_weights(self, 1, input_size, hidden_size, bias=bias, device=device, dtype=dtype)
+
+    def initial_state(self, batch_size: int) -> ElmanState:
+        return ElmanState(self.weight_hh.new_zeros(batch_size, self.output_size))
+
+    def step(
+        self, x: Float[Tensor, "B F"], state: ElmanState, context: None = None
+    ) -> tuple[Float[Tensor, "B H"], ElmanState]:
+        return self.advance(self.prepare(fresh(x)), fresh(state))
+
+    def prepare(self, x: Float[Tensor, "*B F"]) -> Float[Tensor, "*B H"]:
+        return F.linear(x, self.weight_ih, self.bias_ih)
+
+    def advance(
+        self, u: Float[Tensor, "B H"], state: ElmanState, context: None = None
+    ) -> tuple[Float[Tensor, "B H"], ElmanState]:
+        h = NONLINEARITIES[self.nonlinearity](u + F.linear(state.h, self.weight_hh, self.bias_hh))
+        return h, ElmanState(h)
