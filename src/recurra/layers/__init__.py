@@ -1,0 +1,16 @@
+"""Cells over ragged batches: direction, stacking, dropout, weights from torch."""
+
+from recurra.layers.bidirectional import Bidirectional, BidirectionalState
+from recurra.layers.recurrent import Recurrent
+from recurra.layers.stack import Layer, Stack, StackContext
+from recurra.layers.torch_weights import load_torch
+
+__all__ = [
+    "Bidirectional",
+    "BidirectionalState",
+    "Layer",
+    "Recurrent",
+    "Stack",
+    "StackContext",
+    "load_torch",
+]
