@@ -1,22 +1,24 @@
 """Finds what each column of a table is: time, name of the series, target, covariate."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
 
+from recurra.data.dates import find_dates
 from recurra.data.numbers import is_number, mostly_numbers
 from recurra.data.options import ReadOptions, Schema
-from recurra.data.stamps import CLOCK, PARTS, find_parts, guess, joined, read_stamps
-from recurra.data.table import Table
+from recurra.data.stamps import PARTS, holds_dates, read_stamps
+from recurra.data.table import Table, listed
 from recurra.errors import DataError, OptionError
 
-TIME_NAMES = ("ds", "date", "datetime", "timestamp", "time", "date_time", "day", "month", "year")
 SERIES_NAMES = ("unique_id", "series_id", "item_id", "series", "id")
-# Fewer repeated dates than this are duplicates, not several series.
-REPEATED = 0.02
+# A smaller share of repeated dates is duplicates, a larger one is several series.
+REPEATED = 0.1
+# What may still repeat within each series, as when clocks are set back.
+REPEATED_WITHIN = 0.02
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,6 @@ class Found:
     schema: Schema
     stamps: np.ndarray | None
     facts: tuple[str, ...] = ()
-
-
-def listed(names: Iterable[str], most: int = 8) -> str:
-    """Names for a message: all, or the first ones and how many more."""
-    names = list(names)
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} … ({len(names)} in all)"
 
 
 def check_named(table: Table, options: ReadOptions) -> None:
@@ -70,7 +65,7 @@ def unknown(table: Table, flag: str, name: str) -> str:
 def find_columns(table: Table, options: ReadOptions) -> Found:
     """What each column is, from the options and from what is in it."""
     check_named(table, options)
-    time, how, stamps = _find_time(table, options)
+    time, how, stamps = find_dates(table, options)
     series = options.series or _find_series(table, time, stamps, options)
     target, facts = _find_target(table, time, series, options)
     _check_covariates(table, (*options.past, *options.future))
@@ -86,87 +81,6 @@ def find_columns(table: Table, options: ReadOptions) -> Found:
         na=options.na,
     )
     return Found(schema, stamps, tuple(facts))
-
-
-# --- time
-
-
-def _find_time(
-    table: Table, options: ReadOptions
-) -> tuple[tuple[str, ...], str, np.ndarray | None]:
-    if options.no_time:
-        return (), "", None
-    if options.time is not None:
-        columns: tuple[str, ...] = (options.time,)
-    else:
-        taken = {options.series, *options.target, *options.past, *options.future}
-        columns = _time_columns(table, [name for name in table.frame.columns if name not in taken])
-    columns = _with_clock(table, columns)
-    how = "parts" if len(columns) > 1 and columns[0].strip().lower() == "year" else ""
-    stamps, how = read_stamps(table, columns, how)
-    return columns, how, stamps
-
-
-def _time_columns(table: Table, names: list[str]) -> tuple[str, ...]:
-    """The best candidate that reads as dates, or parts of a date."""
-    frame = table.frame
-    dates = [name for name in names if frame[name].dtype.kind == "M" or _is_tz(frame[name])]
-    if dates:
-        return (dates[0],)
-    called = sorted((name for name in names if _time_rank(name) < len(TIME_NAMES)), key=_time_rank)
-    parts = find_parts(names)
-    readable = [name for name in called if name not in parts and guess(frame[name])]
-    if readable:
-        return (readable[0],)
-    if parts and all(is_number(frame[name]) or mostly_numbers(frame[name]) for name in parts):
-        return parts
-    texts = [name for name in names if name not in called and not is_number(frame[name])]
-    for name in [*texts, *(name for name in names if _looks_dated(frame[name]))]:
-        if guess(frame[name]):
-            return (name,)
-    raise DataError(_no_time(table, [*called, *texts]))
-
-
-def _is_tz(column: pd.Series) -> bool:
-    return isinstance(column.dtype, pd.DatetimeTZDtype | pd.PeriodDtype)
-
-
-def _time_rank(name: str) -> int:
-    lowered = name.strip().lower()
-    exact = TIME_NAMES.index(lowered) if lowered in TIME_NAMES else len(TIME_NAMES)
-    return min(exact, 3 if any(word in lowered for word in ("date", "time")) else exact)
-
-
-def _looks_dated(column: pd.Series) -> bool:
-    """Whole numbers that read as YYYYMMDD."""
-    return column.dtype.kind in "iu" and guess(column) in ("%Y%m%d", "%Y%m%d%H")
-
-
-def _with_clock(table: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
-    """Adds a column of times of day to a column of dates."""
-    if len(columns) > 1 or table.frame[columns[0]].dtype.kind == "M":
-        return columns
-    for name in table.frame.columns:
-        column = table.frame[name]
-        if name == columns[0] or column.dtype.kind in "iufbM":
-            continue
-        sample = column.dropna().iloc[:200]
-        clock = len(sample) and all(CLOCK.fullmatch(str(text).strip()) for text in sample)
-        if clock and guess(joined(table, (columns[0], name))):
-            return (columns[0], name)
-    return columns
-
-
-def _no_time(table: Table, candidates: list[str]) -> str:
-    names = list(table.frame.columns)
-    message = f"{table.name}: no date column found; columns: {listed(names)}; "
-    if candidates:
-        column = table.frame[candidates[0]]
-        read = pd.to_datetime(column.astype("str"), errors="coerce", format="ISO8601", utc=True)
-        first = int(np.argmax(read.isna().to_numpy()))
-        message += f'tried {candidates[0]}: row {table.row(first)} "{column.iloc[first]}" is not '
-        message += "a date; "
-    return message + "use --time COLUMN or --no-time"
 
 
 # --- series
@@ -185,7 +99,12 @@ def _find_series(
     if repeated <= REPEATED * len(stamps):
         return None
     moments = stamps.view(np.int64)
-    fitting = [name for name in names if _names_series(table.frame[name], moments)]
+    numbers = [name for name in names if is_number(table.frame[name])]
+    fitting = [
+        name
+        for name in names
+        if (options.target or numbers != [name]) and _names_series(table.frame[name], moments)
+    ]
     if len(fitting) > 1:
         fitting = _clearest(table, fitting)
     if len(fitting) > 1:
@@ -198,14 +117,14 @@ def _find_series(
 
 def _names_series(column: pd.Series, moments: np.ndarray) -> bool:
     """Whether the column is text or whole numbers, few of them, and unique at each moment."""
-    if column.dtype.kind in "fbMmc" or _is_tz(column) or column.isna().any():
+    if column.dtype.kind in "fbmc" or holds_dates(column) or column.isna().any():
         return False
     codes, names = pd.factorize(column)
     if len(names) * 2 > len(codes):
         return False
     order = np.lexsort((moments, codes))
     same = (np.diff(codes[order]) == 0) & (np.diff(moments[order]) == 0)
-    return bool(same.sum() <= REPEATED * len(codes))
+    return bool(same.sum() <= REPEATED_WITHIN * len(codes))
 
 
 def _clearest(table: Table, names: list[str]) -> list[str]:
@@ -253,7 +172,7 @@ def _find_target(
 
 def _is_helper(column: pd.Series, name: str) -> bool:
     """A row counter or a part of the date."""
-    if name.strip().lower() in PARTS:
+    if name.lower() in PARTS:
         return True
     if column.dtype.kind not in "iu" or len(column) < 2:
         return False
@@ -278,7 +197,8 @@ def known_columns(table: Table, schema: Schema, options: ReadOptions) -> Found:
     """The columns that a schema names, but those that the options name anew."""
     schema = replace(
         schema,
-        time=(options.time,) if options.time is not None else schema.time,
+        time=() if options.no_time else (options.time,) if options.time else schema.time,
+        time_format="" if options.time else schema.time_format,
         series=options.series or schema.series,
         target=options.target or schema.target,
         missing=options.missing if options.missing != "auto" else schema.missing,

@@ -171,7 +171,7 @@ class Grid:
         if step.kind == "row":
             return np.asarray(stamps, dtype=np.int64)
         stamps = np.asarray(stamps, dtype="datetime64[us]")
-        origin = np.int64(self.origin).view("datetime64[us]")
+        origin = np.array([self.origin]).view("datetime64[us]")
         if step.kind == "micros":
             return (stamps.view(np.int64) - self.origin) // step.step
         if step.kind == "months":
@@ -189,7 +189,7 @@ class Grid:
             return index
         if step.kind == "micros":
             return (self.origin + index * step.step).view("datetime64[us]")
-        origin = np.int64(self.origin).view("datetime64[us]")
+        origin = np.array([self.origin]).view("datetime64[us]")
         if step.kind == "months":
             months = months_of(origin) + index * step.step
             day = np.minimum(self.day, month_lengths(months)) - 1

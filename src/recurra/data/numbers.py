@@ -45,7 +45,8 @@ def read_numbers(table: Table, name: str) -> np.ndarray:
     column = table.frame[name]
     values, wrong = parsed(column, table.na)
     if not wrong.any():
-        return values
+        # A panel must not change with the frame that it came from.
+        return values if table.path is not None else values.copy()
     first = int(np.argmax(wrong))
     cell = column.iloc[first]
     count = int(wrong.sum())

@@ -1,7 +1,7 @@
 """How a table is to be read, and how one was read."""
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from recurra.errors import OptionError
 
@@ -101,7 +101,7 @@ class Schema:
         }
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: dict[str, Any]) -> "Schema":
         """The schema that `to_json` wrote."""
         names = {field.name for field in fields(cls)}
         values: dict[str, Any] = {

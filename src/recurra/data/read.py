@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from recurra.data.checks import check_series, check_size
-from recurra.data.columns import Found, find_columns, known_columns, listed
+from recurra.data.columns import Found, find_columns, known_columns
 from recurra.data.frequency import check_frequency, choose_grid, text
 from recurra.data.grid import Grid, parse_frequency
 from recurra.data.numbers import read_numbers
@@ -15,8 +15,8 @@ from recurra.data.options import ReadOptions, Schema
 from recurra.data.panel import Panel
 from recurra.data.rows import Rows, merge_rows, number_rows, sort_rows
 from recurra.data.series import Series, cut, frozen
-from recurra.data.stamps import has_offset
-from recurra.data.table import Table, read_table
+from recurra.data.stamps import told
+from recurra.data.table import Table, listed, read_table
 from recurra.errors import DataError
 
 
@@ -95,8 +95,7 @@ def _place(
     grid, facts = choose_grid(ordered.stamps, within, frequency, expected, table.name)
     if ordered.was_unsorted:
         facts.insert(0, "the rows were not in order of time: sorted")
-    if len(schema.time) == 1 and has_offset(table.frame[schema.time[0]]):
-        facts.insert(0, "the dates have offsets: turned into UTC")
+    facts = [*told(table, schema.time, schema.time_format), *facts]
     resampled = frequency is not None or schema.resampled
     rule = "mean" if resampled else schema.on_duplicate
     rows, more = merge_rows(table, ordered, grid, ids, rule, schema.series)

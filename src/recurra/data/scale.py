@@ -7,7 +7,7 @@ Each series has its own mean and std, taken from the part of it that may be lear
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class Scaler:
         names: Sequence[str],
         values: Sequence[np.ndarray],
         ends: Sequence[int] | np.ndarray | None = None,
-    ) -> Self:
+    ) -> "Scaler":
         """Takes mean and std of the observed values.
 
         Args:
@@ -45,7 +45,7 @@ class Scaler:
         mean, std = np.array(pairs, dtype=np.float64).reshape(len(pairs), 2).T
         return cls(tuple(names), mean, std)
 
-    def for_series(self, names: Sequence[str], values: Sequence[np.ndarray]) -> Self:
+    def for_series(self, names: Sequence[str], values: Sequence[np.ndarray]) -> "Scaler":
         """The scaler of some series: what was learned, and for unseen ones their own history."""
         known = {name: place for place, name in enumerate(self.names)}
         pairs = [
@@ -68,7 +68,7 @@ class Scaler:
         return {"names": list(self.names), "mean": self.mean.tolist(), "std": self.std.tolist()}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: dict[str, Any]) -> "Scaler":
         """The scaler that `to_json` wrote."""
         return cls(tuple(data["names"]), np.array(data["mean"]), np.array(data["std"]))
 

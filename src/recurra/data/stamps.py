@@ -56,10 +56,10 @@ def read_stamps(table: Table, columns: Sequence[str], how: str) -> tuple[np.ndar
         stamps = from_parts(table, columns)
     else:
         column = joined(table, columns)
-        stamps = _parse(column, how) if how else np.full(len(column), "NaT", "datetime64[us]")
+        stamps = parse_stamps(column, how) if how else np.full(len(column), "NaT", "datetime64[us]")
         if np.isnat(stamps).any():
             how = guess(column)
-            stamps = _parse(column, how) if how else stamps
+            stamps = parse_stamps(column, how) if how else stamps
     wrong = np.flatnonzero(np.isnat(stamps))
     if len(wrong):
         raise DataError(f"{table.name}: {_complaint(table, columns, int(wrong[0]))}")
@@ -72,7 +72,8 @@ def _complaint(table: Table, columns: Sequence[str], position: int) -> str:
     place = f"column {named}, row {table.row(position)}"
     if any(pd.isna(cell) for cell in cells):
         return f"{place}: the date is empty"
-    return f'{place}: "{" ".join(str(cell) for cell in cells)}" is not a date'
+    text = " ".join(str(cell) for cell in cells)
+    return f'{place}: "{text}" is not a date; mend it, or use --time COLUMN or --no-time'
 
 
 def joined(table: Table, columns: Sequence[str]) -> pd.Series:
@@ -83,13 +84,14 @@ def joined(table: Table, columns: Sequence[str]) -> pd.Series:
     return column
 
 
-def _is_text(column: pd.Series) -> bool:
-    return bool(pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column))
+def holds_dates(column: pd.Series) -> bool:
+    """Whether the column's type is a date's."""
+    return column.dtype.kind == "M" or isinstance(column.dtype, pd.PeriodDtype)
 
 
 def guess(column: pd.Series) -> str:
-    """How the column can be read as dates; empty when it cannot."""
-    if isinstance(column.dtype, pd.DatetimeTZDtype | pd.PeriodDtype) or column.dtype.kind == "M":
+    """How most of the column can be read as dates; empty when it cannot."""
+    if holds_dates(column):
         return "dates"
     some = column.dropna()
     if not len(some) or column.dtype.kind == "b":
@@ -98,12 +100,11 @@ def guess(column: pd.Series) -> str:
     if column.dtype.kind in "iuf":
         return _guess_number(sample)
     if not isinstance(sample.iloc[0], str):
-        return "dates" if not np.isnat(_parse(sample, "dates")).any() else ""
+        return "dates" if not np.isnat(parse_stamps(sample, "dates")).any() else ""
     texts = sample.astype("str").str.strip()
-    if all(ISO.fullmatch(text) for text in texts):
-        return "iso"
-    if all(QUARTER.fullmatch(text) for text in texts):
-        return "quarter"
+    for name, pattern in (("iso", ISO), ("quarter", QUARTER)):
+        if sum(bool(pattern.fullmatch(text)) for text in texts) * 2 > len(texts):
+            return name
     return _fitting(column, texts)
 
 
@@ -111,7 +112,7 @@ def _guess_number(sample: pd.Series) -> str:
     numbers = sample.to_numpy(dtype=np.float64)
     if (numbers != np.floor(numbers)).any():
         return ""
-    low, high = numbers.min(), numbers.max()
+    low, high = np.quantile(numbers, [0.25, 0.75])
     for pattern, bounds in {
         "%Y": (1500, 2200),
         "%Y%m": (150001, 220012),
@@ -121,24 +122,25 @@ def _guess_number(sample: pd.Series) -> str:
         "milliseconds": (100_000_000_000, 5_000_000_000_000),
     }.items():
         fits = bounds[0] <= low and high <= bounds[1]
-        if fits and not np.isnat(_parse(sample, pattern)).any():
+        if fits and np.isnat(parse_stamps(sample, pattern)).mean() < 0.5:
             return pattern
     return ""
 
 
 def _fitting(column: pd.Series, texts: pd.Series) -> str:
-    """The pattern that reads every row; of several, the one with the fewest sizes of step."""
+    """The pattern that reads the most rows; of several, the one with the fewest sizes of step."""
     fitting = []
-    colons = texts.iloc[0].count(":")
+    usual = texts.iloc[len(texts) // 2]
+    colons, halves = usual.count(":"), usual.lower().endswith("m")
     for date, time in product(DATES, TIMES):
-        if "%H" in date and time:
-            continue
-        same = time.count(":") == colons and ("p" in time) == ("m" in texts.iloc[0].lower()[-1:])
-        if (same or not colons) and not np.isnat(_parse(texts, date + time)).any():
-            fitting.append(date + time)
+        same = time.count(":") == colons and ("%p" in time) == halves
+        if same and not ("%H" in date and time):
+            read = 1 - np.isnat(parse_stamps(texts, date + time)).mean()
+            if read > 0.5:
+                fitting.append(date + time)
     if len(fitting) < 2:
         return fitting[0] if fitting else ""
-    whole = {pattern: _parse(column, pattern) for pattern in fitting}
+    whole = {pattern: parse_stamps(column, pattern) for pattern in fitting}
     gaps = {pattern: int(np.isnat(stamps).sum()) for pattern, stamps in whole.items()}
     return min(fitting, key=lambda pattern: (gaps[pattern], _unevenness(whole[pattern])))
 
@@ -147,7 +149,7 @@ def _unevenness(stamps: np.ndarray) -> int:
     return len(np.unique(np.diff(np.unique(stamps.view(np.int64)))))
 
 
-def _parse(column: pd.Series, how: str) -> np.ndarray:
+def parse_stamps(column: pd.Series, how: str) -> np.ndarray:
     """Stamps by a given way of reading; NaT where it does not fit."""
     if isinstance(column.dtype, pd.PeriodDtype):
         column = column.dt.to_timestamp()
@@ -172,11 +174,17 @@ def _micros(column: pd.Series) -> np.ndarray:
     return column.to_numpy().astype("datetime64[us]")
 
 
-def has_offset(column: pd.Series) -> bool:
-    """Whether the dates say how far they are from UTC."""
-    if isinstance(column.dtype, pd.DatetimeTZDtype):
-        return True
-    return _is_text(column) and bool(OFFSET.search(str(column.iloc[0])))
+def told(table: Table, columns: Sequence[str], how: str) -> list[str]:
+    """What a reader of the dates should know: offsets from UTC, and whether a day comes first."""
+    column = table.frame[columns[0]]
+    aware = isinstance(column.dtype, pd.DatetimeTZDtype)
+    if aware or (how == "iso" and OFFSET.search(str(column.iloc[0]))):
+        return ["the dates have offsets: turned into UTC"]
+    if re.match(r"%[dm].%[dm].%[yY]", how):
+        words = {"d": "day", "m": "month", "y": "year", "Y": "year"}
+        order = "/".join(words[letter] for letter in how.replace("%", "")[0:5:2])
+        return [f"the dates are read as {order}"]
+    return []
 
 
 def from_parts(table: Table, columns: Sequence[str]) -> np.ndarray:
@@ -201,7 +209,7 @@ def from_parts(table: Table, columns: Sequence[str]) -> np.ndarray:
 
 def find_parts(names: Sequence[str]) -> tuple[str, ...]:
     """The columns that together make a date, from the year down; at least year and month."""
-    by_name = {name.strip().lower(): name for name in names}
+    by_name = {name.lower(): name for name in names}
     found: list[str] = []
     for part in PARTS:
         if part not in by_name:

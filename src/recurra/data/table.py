@@ -8,7 +8,7 @@ import re
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -127,7 +127,9 @@ def _guarded(path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
     try:
         return read()
     except UnicodeDecodeError as error:
-        raise DataError(f"{path.name}: not UTF-8 text; save it as UTF-8 (CSV UTF-8)") from error
+        raise DataError(
+            f"{path.name}: not a table of UTF-8 text; save it as CSV in UTF-8"
+        ) from error
     except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
         raise DataError(f"{path.name}: cannot be read: {error}") from error
     except pd.errors.EmptyDataError as error:
@@ -174,6 +176,7 @@ def _read_text(path: Path, na: tuple[str, ...]) -> pd.DataFrame:
             na_values=list(na),
             dtype=dict.fromkeys(_zero_led(lines[:1000], separator), "str"),
             encoding="utf-8",
+            skipinitialspace=True,
         )
     if not isinstance(frame.index, pd.RangeIndex):
         raise DataError(f"{path.name}: the rows have more fields than the header")
@@ -181,7 +184,16 @@ def _read_text(path: Path, na: tuple[str, ...]) -> pd.DataFrame:
         raise DataError(
             f"{path.name}: the first row holds numbers; a header with the columns' names is needed"
         )
-    return frame
+    frame.columns = frame.columns.str.strip()
+    return _without_empty_end(frame)
+
+
+def _without_empty_end(frame: pd.DataFrame) -> pd.DataFrame:
+    """Less the rows of bare separators that a spreadsheet leaves at the end."""
+    if not len(frame) or frame.iloc[-1].notna().any():
+        return frame
+    filled = np.flatnonzero(frame.notna().any(axis=1))
+    return frame.iloc[: filled[-1] + 1 if len(filled) else 0]
 
 
 def find_separator(lines: Sequence[str]) -> str:
@@ -210,3 +222,10 @@ def _zero_led(lines: Sequence[str], separator: str) -> list[str]:
         for place, name in enumerate(rows[0] if rows else [])
         if any(re.fullmatch(r"0\d+", row[place]) for row in rows[1:] if place < len(row))
     ]
+
+
+def listed(names: Iterable[str], most: int = 8) -> str:
+    """Names for a message: all, or the first ones and how many more."""
+    names = list(names)
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} … ({len(names)} in all)"
