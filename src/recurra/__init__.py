@@ -22,7 +22,7 @@ _ROOMS = {
     "TASKS": "recurra.tasks",
 }
 
-__all__ = ["__version__", *_ROOMS]  # noqa: PLE0604
+__all__ = ["__version__", *_ROOMS]
 
 
 def __getattr__(name: str) -> Any:

@@ -15,8 +15,8 @@ from recurra.errors import DataError, OptionError
 
 ALIASES = (
     "us", "100ms", "s", "30s", "min", "10min", "15min", "h", "6h", "D", "2D", "W-SUN", "W-WED",
-    "2W-MON", "MS", "ME", "2MS", "QS-JAN", "QS-FEB", "QE-DEC", "QE-NOV", "2QS-JAN", "YS-JAN", "YS-JUL",
-    "YE-DEC", "YE-MAR", "2YS-JAN", "B",
+    "2W-MON", "MS", "ME", "2MS", "QS-JAN", "QS-FEB", "QE-DEC", "QE-NOV", "2QS-JAN", "YS-JAN",
+    "YS-JUL", "YE-DEC", "YE-MAR", "2YS-JAN", "B",
 )  # fmt: skip
 
 
@@ -157,7 +157,7 @@ def test_series_out_of_step_with_each_other_are_refused():
     stamps = np.array(
         ["2020-01-01T00", "2020-01-01T01", "2020-01-01T00:30", "2020-01-01T01:30"], "datetime64[us]"
     )
-    with pytest.raises(DataError, match="not from the same moment.*--frequency h"):
+    with pytest.raises(DataError, match=r"not from the same moment.*--frequency h"):
         find_grid(stamps, np.array([True, False, True]), "x.csv")
 
 

@@ -6,14 +6,22 @@ from recurra.data.panel import Panel
 from recurra.data.read import read_panel
 from recurra.data.scale import Scaler
 from recurra.data.season import Season, find_season
+from recurra.data.table import read_table
+from recurra.data.windows import Context, CovariateScaler, Targets, Windows, tail
 
 __all__ = [
+    "Context",
+    "CovariateScaler",
     "Grid",
     "Panel",
     "ReadOptions",
     "Scaler",
     "Schema",
     "Season",
+    "Targets",
+    "Windows",
     "find_season",
     "read_panel",
+    "read_table",
+    "tail",
 ]

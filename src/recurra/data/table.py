@@ -2,16 +2,16 @@
 
 import bz2
 import gzip
-import io
 import lzma
 import re
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
@@ -45,8 +45,8 @@ class Table:
 
 def _line(path: Path, position: int) -> int:
     """The line of a text file that holds a data row; empty lines are no rows."""
-    with _open(path) as file:
-        for number, line in enumerate(io.TextIOWrapper(file, "utf-8", errors="replace"), start=1):
+    with _opened(path) as file:
+        for number, line in enumerate(file, start=1):
             position -= bool(line.strip())
             if position == -2:
                 return number
@@ -140,24 +140,28 @@ def _guarded(path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         raise DataError(f"{path.name}: {said.strip()}") from error
 
 
-def _open(path: Path) -> BinaryIO:
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
     """The bytes inside, whatever packs them."""
-    if path.suffix == ".zip":
-        archive = zipfile.ZipFile(path)
-        names = archive.namelist()
-        if len(names) != 1:
-            raise zipfile.BadZipFile(f"holds {len(names)} files, one is needed")
-        return cast(BinaryIO, archive.open(names[0]))
     openers: dict[str, Callable[..., Any]] = {
         ".gz": gzip.open,
         ".bz2": bz2.open,
         ".xz": lzma.open,
     }
-    return cast(BinaryIO, openers.get(path.suffix, open)(path, "rb"))
+    if path.suffix != ".zip":
+        with openers.get(path.suffix, open)(path, "rb") as file:
+            yield file
+        return
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        if len(names) != 1:
+            raise zipfile.BadZipFile(f"holds {len(names)} files, one is needed")
+        with archive.open(names[0]) as file:
+            yield file
 
 
 def _read_text(path: Path, na: tuple[str, ...]) -> pd.DataFrame:
-    with _open(path) as file:
+    with _opened(path) as file:
         head = file.read(HEAD_BYTES)
         if b"\0" in head:
             raise UnicodeDecodeError("utf-8", head[:1], 0, 1, "binary")

@@ -1,0 +1,28 @@
+"""`python -m bench NAME [--only REGEX] [--json FILE]`; without a name, every bench there is."""
+
+import argparse
+import sys
+
+from bench import ett, forecast
+from bench.rows import write_rows
+
+BENCHES = {"ett": ett, "forecast": forecast}
+
+
+def main() -> int:
+    """Run the benches named, print their rows, and keep them as JSON."""
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("name", nargs="?", choices=BENCHES, help="all when not given")
+    parser.add_argument("--only", metavar="REGEX", default="", help="cases that match")
+    parser.add_argument("--json", metavar="FILE", help="write the rows")
+    for module in BENCHES.values():
+        module.add_arguments(parser)
+    args = parser.parse_args()
+    names = [args.name] if args.name else list(BENCHES)
+    rows = [row for name in names for row in BENCHES[name].run(args)]
+    if args.json:
+        write_rows(args.json, rows)
+    return 0
+
+
+sys.exit(main())

@@ -1,0 +1,55 @@
+"""What a bench prints and writes."""
+
+import json
+import os
+import platform
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure, beside a peer's where there is one."""
+
+    case: str
+    metric: str
+    value: float
+    unit: str
+    peer: str | None = None
+    peer_value: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours over the peer's."""
+        return None if not self.peer_value else self.value / self.peer_value
+
+    def show(self) -> None:
+        """Print the row."""
+        text = f"{self.case:<28} {self.metric:<22} {self.value:>10.4g} {self.unit:<10}"
+        if self.peer_value is not None:
+            text += f" {self.peer}: {self.peer_value:.4g}"
+        print(text, flush=True)
+
+
+def wanted(case: str, only: str) -> bool:
+    """Whether a case matches `--only`."""
+    return re.search(only, case) is not None
+
+
+def write_rows(path: str, rows: list[Row]) -> None:
+    """Write rows as JSON, each with the machine that it was measured on."""
+    machine = {"cpu": _cpu(), "threads": torch.get_num_threads(), "torch": torch.__version__}
+    listed = [asdict(row) | {"ratio": row.ratio, **machine} for row in rows]
+    Path(path).write_text(json.dumps(listed, indent=1) + "\n")
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return f"{line.partition(':')[2].strip()}, {os.cpu_count()} cores"
+    return platform.processor() or platform.machine()

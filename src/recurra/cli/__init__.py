@@ -1,0 +1,61 @@
+"""The command line: one module a command, each with `HELP`, `add_arguments` and `run`.
+
+Nothing heavy is imported before a command has been chosen.
+"""
+
+import argparse
+import os
+import sys
+from types import ModuleType
+
+from recurra import __version__
+import recurra.cli.demo as demo
+import recurra.cli.evaluate as evaluate
+import recurra.cli.predict as predict
+import recurra.cli.train as train
+from recurra.errors import RecurraError
+
+COMMANDS: dict[str, ModuleType] = {
+    "train": train,
+    "predict": predict,
+    "evaluate": evaluate,
+    "demo": demo,
+}
+
+INTERRUPTED = 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; the exit status is 0, 2 for a mistake, 130 after Ctrl-C."""
+    argv = sys.argv[1:] if argv is None else argv
+    args = _parser(argv).parse_args(argv)
+    try:
+        status: int = COMMANDS[args.command].run(args)
+        sys.stdout.flush()
+        return status
+    except RecurraError as error:
+        if args.debug:
+            raise
+        print("recurra: " + " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("recurra: interrupted, nothing was written", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has left; a write at exit would only complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser(argv: list[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="recurra", description="Recurrent neural networks, from a file to an answer."
+    )
+    parser.add_argument("--version", action="version", version=f"recurra {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, module in COMMANDS.items():
+        command = commands.add_parser(name, help=module.HELP, description=module.HELP)
+        command.set_defaults(debug=False)
+        if name in argv[:1]:
+            module.add_arguments(command)
+    return parser

@@ -1,0 +1,58 @@
+"""An estimator's fields as flags."""
+
+import argparse
+import csv
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recurra.tasks import Estimator
+    from recurra.tasks.parameters import Parameter
+
+
+def add_debug(parser: argparse.ArgumentParser) -> None:
+    """The flag that every command has."""
+    parser.add_argument("--debug", action="store_true", help="show where an error comes from")
+
+
+def add_fields(parser: argparse.ArgumentParser, estimator: "type[Estimator]") -> None:
+    """One flag per field."""
+    from recurra.tasks.parameters import parameters
+
+    for parameter in parameters(estimator).values():
+        _add(parser, parameter)
+
+
+def from_args(estimator: "type[Estimator]", args: argparse.Namespace) -> "Estimator":
+    """The estimator that the flags describe."""
+    from recurra.tasks.parameters import parameters
+
+    return estimator(**{name: getattr(args, name) for name in parameters(estimator)})
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Names between commas; one that contains a comma stands in double quotes."""
+    return tuple(next(csv.reader([text], skipinitialspace=True), []))
+
+
+def _add(parser: argparse.ArgumentParser, parameter: "Parameter") -> None:
+    flag = "--" + parameter.name.replace("_", "-")
+    meaning = parameter.meaning.replace("%", "%%")
+    if parameter.kind is bool:
+        parser.add_argument(flag, action="store_true", help=meaning)
+        return
+    if parameter.default not in (None, ()):
+        meaning += f" ({parameter.default})"
+    parser.add_argument(
+        flag,
+        type=names if parameter.many else parameter.kind,
+        default=parameter.default,
+        choices=parameter.choices or None,
+        metavar=None if parameter.choices else _metavar(parameter),
+        help=meaning,
+    )
+
+
+def _metavar(parameter: "Parameter") -> str:
+    if parameter.many:
+        return "NAME,…"
+    return {int: "N", float: "X", str: "TEXT"}[parameter.kind]

@@ -1,0 +1,34 @@
+"""What commands print."""
+
+import math
+
+from recurra.tasks.estimator import Measures
+
+
+def show_measures(measures: Measures) -> None:
+    """The model beside its baselines, one line each, and who wins."""
+    rows = {"model": measures.metrics, **measures.baselines}
+    columns = list(next(iter(measures.baselines.values()), measures.metrics))
+    width = max(len(name) for name in rows)
+    print(f"measured  {measures.about}")
+    print("          " + " " * width + "".join(f"{column.upper():>12}" for column in columns))
+    for name, row in rows.items():
+        print(f"          {name:<{width}}" + "".join(f"{number(row[c]):>12}" for c in columns))
+    print(f"verdict   {measures.verdict}")
+    shares = [
+        f"{measures.metrics[key]:.1%} inside the {key.removeprefix('coverage_')} % interval"
+        for key in measures.metrics
+        if key.startswith("coverage_")
+    ]
+    if shares:
+        print(f"coverage  measured: {', '.join(shares)}")
+
+
+def number(value: float) -> str:
+    """Four significant digits, without powers of ten where people would not write them."""
+    if not math.isfinite(value):
+        return "–"
+    if value == 0 or 1e-3 <= abs(value) < 1e7:
+        digits = max(0, 3 - math.floor(math.log10(abs(value)))) if value else 0
+        return f"{value:,.{digits}f}"
+    return f"{value:.3e}"

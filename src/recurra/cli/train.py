@@ -1,0 +1,55 @@
+"""`recurra train TASK DATA`."""
+
+import argparse
+from pathlib import Path
+
+from recurra.cli.flags import add_debug, add_fields, from_args
+
+HELP = "learn from data and write a run folder"
+INTERRUPTED = 130
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One subcommand a task; its flags are the estimator's fields."""
+    from recurra.tasks import TASKS
+
+    tasks = parser.add_subparsers(dest="task", metavar="TASK", required=True)
+    for name, estimator in TASKS.items():
+        meaning = (estimator.__doc__ or "").partition("\n")[0]
+        task = tasks.add_parser(name, help=meaning, description=meaning)
+        task.add_argument("data", metavar="DATA", help="the file to learn from")
+        task.add_argument("--valid", metavar="FILE", help="a later part, to validate and test on")
+        task.add_argument("--out", metavar="RUN", type=Path, help="run folder (runs/DATA-1, …)")
+        task.add_argument("--overwrite", action="store_true", help="replace RUN if it is there")
+        add_fields(task, estimator)
+        add_debug(task)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Learn, save, and print the model beside its baselines."""
+    from recurra.cli.show import show_measures
+    from recurra.tasks import TASKS
+
+    out = _place(args)
+    estimator = from_args(TASKS[args.task], args)
+    estimator.fit(args.data, valid=args.valid)
+    estimator.save(out)
+    show_measures(estimator.measures_)
+    print(f"saved     {out}")
+    print(f"next      recurra predict {out} {args.data} -o forecast.csv --plot forecast.png")
+    return INTERRUPTED if estimator.interrupted_ else 0
+
+
+def _place(args: argparse.Namespace) -> Path:
+    """The run folder to write, known to be free before an hour is spent on learning."""
+    from recurra.errors import OptionError
+    from recurra.train import free_folder
+
+    if args.out is None:
+        return free_folder(Path("runs"), Path(args.data).name.partition(".")[0] or "run")
+    out: Path = args.out
+    if out.exists() and not args.overwrite:
+        raise OptionError(f"--out {out} is there already; choose another, or add --overwrite")
+    if out.exists() and not (out / "run.json").is_file():
+        raise OptionError(f"--out {out} is no run folder, so --overwrite leaves it alone")
+    return out

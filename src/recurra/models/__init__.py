@@ -1,0 +1,6 @@
+"""Networks with a job."""
+
+from recurra.models.autoregressive import AutoregressiveForecaster
+from recurra.models.segment import SegmentForecaster
+
+__all__ = ["AutoregressiveForecaster", "SegmentForecaster"]

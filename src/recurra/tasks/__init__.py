@@ -1,0 +1,24 @@
+"""One folder a problem: data, network, loss and metric put together."""
+
+from pathlib import Path
+
+from recurra.errors import RunFolderError
+from recurra.tasks.estimator import Estimator
+from recurra.tasks.forecast import Forecaster
+from recurra.train import load_run
+
+TASKS: dict[str, type[Estimator]] = {"forecast": Forecaster}
+
+__all__ = ["TASKS", "Estimator", "Forecaster", "load"]
+
+
+def load(folder: str | Path) -> Estimator:
+    """Read a run folder of any task.
+
+    Raises:
+        MissingFileError, RunFolderError: no run, a damaged one, or one of an unknown task.
+    """
+    task = load_run(Path(folder)).task
+    if task not in TASKS:
+        raise RunFolderError(f"{folder}: a run of the task {task!r}; known are {', '.join(TASKS)}")
+    return TASKS[task].load(folder)

@@ -1,0 +1,253 @@
+"""From a panel to what can be known about it: the course of a fit."""
+
+import sys
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra.data import CovariateScaler, Panel, Scaler, Windows, find_season, tail
+from recurra.errors import DataError
+from recurra.tasks.estimator import Measures
+from recurra.tasks.forecast.baselines import NLinear
+from recurra.tasks.forecast.intervals import LEVELS, Intervals, measured_coverage
+from recurra.tasks.forecast.learned import Learned
+from recurra.tasks.forecast.measure import MODEL, Units, compare, thinned, verdict
+from recurra.tasks.forecast.metrics import naive_scale
+from recurra.tasks.forecast.network import Lesson, answer, teach
+from recurra.tasks.forecast.setting import Setting
+from recurra.tasks.forecast.split import (
+    Split,
+    choose_context,
+    choose_segment,
+    choose_split,
+    long_enough,
+    too_short,
+)
+from recurra.train import History, Plan
+
+Indices = NDArray[np.int64]
+BEFORE_EVERYTHING = -(10**15)
+SHORT_HORIZON = 12
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user said about the fit; None where it is to be found."""
+
+    horizon: int | None
+    season: int | None
+    context: int | None
+    model: str
+    cell: str
+    hidden_size: int
+    dropout: float
+    batch_size: int | None
+    seed: int
+    skip_short: bool
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The outcome of a fit."""
+
+    learned: Learned
+    history: History
+    measures: Measures
+
+
+class Fit:
+    """One fit: decides, teaches, calibrates, measures, and says so line by line.
+
+    Args:
+        panel: the series.
+        wishes: what the user said.
+        plan: how long and how fast to learn.
+        valid: grid index at which the validation part begins, where the user gave one.
+    """
+
+    def __init__(self, panel: Panel, wishes: Wishes, plan: Plan, valid: int | None = None) -> None:
+        self.wishes, self.plan = wishes, plan
+        for fact in panel.facts:
+            self._say("found", fact)
+        self.whole = panel
+        self.panel, self.split, self.horizon, self.season = self._divide(panel, valid)
+        self.setting, self.windows, self.scaler, self.covariates = self._prepare()
+        drop = panel.schema.missing == "drop"
+        self.training = self._some("learn from", BEFORE_EVERYTHING, self.split.valid, drop)
+        self.validation = self._some("validate on", self.split.valid, self.split.test, False)
+        self.test = self._some("test on", self.split.test, self.split.end, False)
+
+    def run(self) -> Fitted:
+        """Teach the network, then measure it."""
+        lesson = Lesson(self.windows, self.training, self.wishes.batch_size, self.wishes.seed)
+        nlinear = NLinear.fit(self.windows, self.training, self.validation)
+        network, history = teach(
+            self.setting,
+            self.windows,
+            lesson,
+            self.validation,
+            self.plan,
+            self.wishes.seed,
+            nlinear,
+        )
+        self._say(
+            "learned",
+            f"{len(history.epochs)} epochs in {history.epochs[-1].seconds:.0f} s, ended by "
+            f"{history.ended}; kept epoch {history.best.epoch}",
+        )
+        validation, test = (thinned(self.windows, part) for part in (self.validation, self.test))
+        held_out = np.concatenate([validation, test])
+        predicted = answer(network, self.windows, held_out, self.windows.series(held_out))
+        targets = self.windows.targets(held_out)
+        learned = Learned(
+            setting=self.setting,
+            network=network,
+            season=self.season,
+            split=self.split,
+            names=self.panel.names,
+            scaler=self.scaler,
+            covariates=self.covariates,
+            naive_scales=self._naive_scales(),
+            nlinear=nlinear,
+            intervals=Intervals.fit(targets.y - predicted, targets.observed),
+            tail=tail(self.whole, self.setting.context),
+        )
+        shares = measured_coverage(
+            predicted,
+            targets.y,
+            targets.observed,
+            self.windows.times(held_out),
+            self.split.test,
+        )
+        units = Units(self.scaler.mean, self.scaler.std, learned.naive_scales)
+        table = compare(
+            self.windows, test, predicted[len(validation) :], learned.nlinear, self.season, units
+        )
+        measures = Measures(
+            metrics=table.pop(MODEL) | {f"coverage_{level}": shares[level] for level in LEVELS},
+            baselines=table,
+            about=f"on {self._span(self.split.test, self.split.end)}, held out: "
+            f"{len(test):,} forecasts of {self.horizon} steps",
+            verdict="",
+        )
+        measures = replace(measures, verdict=verdict({MODEL: measures.metrics, **table}))
+        return Fitted(learned, history, measures)
+
+    def _say(self, what: str, fact: str) -> None:
+        if not self.plan.quiet:
+            print(f"{what:<9} {fact}", file=sys.stderr, flush=True)
+
+    def _span(self, first: int, end: int) -> str:
+        stamps = self.panel.grid.stamps(np.array([first, end - 1]))
+        return " to ".join(short_stamp(stamp) for stamp in stamps)
+
+    def _divide(self, panel: Panel, valid: int | None) -> tuple[Panel, Split, int, int]:
+        """Horizon, season and the parts of time; series that are too short are out."""
+        starts, lengths = _extent(panel)
+        wishes = self.wishes
+        # The season decides the default horizon, so it is looked for in the first 70 %, which is
+        # before anything that may be held out.
+        end = int((starts + lengths).max())
+        seen = [values[: max(8, int(0.7 * len(values)))] for values in panel.values]
+        season = None
+        if wishes.season is None:
+            found = find_season(seen, panel.grid.frequency)
+            if found is not None:
+                season = found.length
+                self._say("season", f"{season} steps (autocorrelation {found.strength:.2f})")
+            else:
+                self._say("season", "none found; --season N sets one")
+        elif wishes.season < 1:
+            raise DataError(f"--season is {wishes.season}; it is at least 1")
+        else:
+            season = wishes.season
+        horizon = wishes.horizon
+        if horizon is None:
+            horizon = min(season or SHORT_HORIZON, max(1, int(lengths.min()) // 5))
+            self._say("horizon", f"{horizon} steps; --horizon N sets another")
+        elif horizon < 1:
+            raise DataError(f"--horizon is {horizon}; it is at least 1")
+        split = choose_split(starts, lengths, horizon)
+        if valid is not None:
+            split = Split(valid, (valid + end) // 2, end)
+        training = np.minimum(starts + lengths, split.valid) - starts
+        enough = long_enough(training, horizon, wishes.context)
+        if not enough.all():
+            if not (wishes.skip_short and enough.any()):
+                raise too_short(panel.names, lengths, enough, horizon, wishes.context)
+            self._say("skipped", f"{int((~enough).sum())} series too short to learn from")
+            panel = _only(panel, np.flatnonzero(enough))
+        return panel, split, horizon, season or 1
+
+    def _prepare(self) -> tuple[Setting, Windows, Scaler, CovariateScaler]:
+        """The network's shape, and the scaled windows."""
+        panel, wishes = self.panel, self.wishes
+        starts, lengths = _extent(panel)
+        training = np.minimum(starts + lengths, self.split.valid) - starts
+        context = wishes.context or choose_context(int(training.min()), self.horizon, self.season)
+        context, segment = choose_segment(context, self.horizon, wishes.context is not None)
+        gaps = any(np.isnan(values).any() for values in panel.values)
+        setting = Setting(
+            model=wishes.model,
+            cell=wishes.cell,
+            hidden_size=wishes.hidden_size,
+            horizon=self.horizon,
+            context=context,
+            segment=1 if wishes.model == "autoregressive" else segment,
+            series=len(panel.names),
+            past=len(panel.past_names),
+            future=len(panel.future_names),
+            gaps=gaps,
+            dropout=wishes.dropout,
+        )
+        scaler = Scaler.fit(panel.names, panel.values, training)
+        covariates = CovariateScaler.fit(panel, training)
+        windows = Windows(panel, scaler, covariates, context, self.horizon)
+        weights = sum(weight.numel() for weight in setting.build().parameters())
+        pieces = f" in {context // segment} segments" if setting.segment > 1 else ""
+        self._say(
+            "model",
+            f"{setting.cell} of {setting.hidden_size}, {setting.model}: looks back {context} "
+            f"steps{pieces}; {weights:,} weights",
+        )
+        return setting, windows, scaler, covariates
+
+    def _some(self, purpose: str, after: int, until: int, whole: bool) -> Indices:
+        origins = self.windows.origins(after, until, whole=whole)
+        if len(origins) == 0:
+            hint = "--missing interpolate uses incomplete ones" if whole else "more rows mend it"
+            raise DataError(
+                f"no window of {self.setting.context} + {self.horizon} steps is left to {purpose}; "
+                f"a smaller --horizon or --context, or {hint}"
+            )
+        return origins
+
+    def _naive_scales(self) -> NDArray[np.float64]:
+        starts, lengths = _extent(self.panel)
+        training = np.minimum(starts + lengths, self.split.valid) - starts
+        parts = zip(self.panel.values, training, strict=True)
+        return np.array([naive_scale(values[:end], self.season) for values, end in parts])
+
+
+def _extent(panel: Panel) -> tuple[Indices, Indices]:
+    lengths = np.array([len(values) for values in panel.values], np.int64)
+    return np.asarray(panel.starts, np.int64), lengths
+
+
+def _only(panel: Panel, keep: Indices) -> Panel:
+    return replace(
+        panel,
+        names=tuple(panel.names[s] for s in keep),
+        starts=panel.starts[keep],
+        values=tuple(panel.values[s] for s in keep),
+        past=tuple(panel.past[s] for s in keep),
+        future=tuple(panel.future[s] for s in keep),
+    )
+
+
+def short_stamp(stamp: np.datetime64 | np.int64) -> str:
+    """A stamp for people, without a clock that says nothing."""
+    if isinstance(stamp, np.datetime64):
+        return str(stamp)[:19].removesuffix("T00:00:00").replace("T", " ").removesuffix(":00")
+    return f"step {stamp}"

@@ -1,0 +1,268 @@
+"""The estimator."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+import pandas as pd
+
+from recurra.data import Panel, ReadOptions, read_panel
+from recurra.errors import DataError, OptionError
+from recurra.tasks.estimator import Estimator, Measures, fields_from_json
+from recurra.tasks.forecast.backtest import backtest
+from recurra.tasks.forecast.fitting import Fit, Wishes
+from recurra.tasks.forecast.learned import Learned
+from recurra.tasks.forecast.sample import write_sample
+from recurra.tasks.forecast.store import from_run, to_json, to_tensors
+from recurra.train import History, Plan, Run, load_run, save_run
+
+Table = str | Path | Any
+
+
+@dataclass
+class Forecaster(Estimator):
+    """Predicts the next steps of every series in a table, with intervals.
+
+    A table is the path of a CSV or Parquet file, or a pandas or polars frame; wide, with a column
+    per series, or long, with a column that names the series (`unique_id`), one of dates (`ds`) and
+    one of values (`y`). What is not said is found in the table, and told in a line.
+
+    After `fit`: `learned_` (network, scales, intervals), `history_` (the epochs), `measures_`.
+    """
+
+    task: ClassVar[str] = "forecast"
+
+    horizon: Annotated[int | None, "steps to predict; one season when not given"] = None
+    target: Annotated[tuple[str, ...], "columns to forecast; found where there is no doubt"] = ()
+    time: Annotated[str | None, "column of dates; found when not given"] = None
+    no_time: Annotated[bool, "there are no dates: rows are numbered"] = False
+    series: Annotated[str | None, "column that names the series of a long table"] = None
+    past: Annotated[tuple[str, ...], "columns known up to now, to learn from"] = ()
+    future: Annotated[tuple[str, ...], "columns known ahead, to learn from"] = ()
+    frequency: Annotated[str | None, "step between rows, such as 15min, h, D, W, MS"] = None
+    season: Annotated[int | None, "steps in a season; found by autocorrelation"] = None
+    missing: Annotated[
+        Literal["auto", "interpolate", "drop", "refuse"],
+        "values that are missing: bridge them and tell the network, learn from no window with "
+        "any, or refuse them; auto bridges up to 10 %",
+    ] = "auto"
+    on_duplicate: Annotated[
+        Literal["mean", "first", "last"] | None, "which of several rows with one date counts"
+    ] = None
+    na: Annotated[tuple[str, ...], "further texts that mean missing"] = ()
+    skip_short: Annotated[bool, "leave out series too short to learn from"] = False
+    skip_constant: Annotated[bool, "leave out series that never change"] = False
+    model: Annotated[
+        Literal["segment", "autoregressive"], "all steps at once from segments, or one by one"
+    ] = "segment"
+    cell: Annotated[str, "recurrent cell: elman, gru, lstm"] = "gru"
+    hidden_size: Annotated[int, "width of the cell, H"] = 128
+    context: Annotated[int | None, "steps looked back; found from season and horizon"] = None
+    dropout: Annotated[float, "share of features dropped before the last layer"] = 0.2
+    learning_rate: Annotated[float, "Adam's step size, per step"] = 2e-3
+    batch_size: Annotated[int | None, "windows per step; found from their number"] = None
+    epochs: Annotated[int, "most passes over the windows"] = 30
+    minutes: Annotated[float | None, "stop learning after so long"] = None
+    seed: Annotated[int, "of weights, dropout and order"] = 0
+    quiet: Annotated[bool, "say nothing while learning"] = False
+
+    learned_: Learned = field(init=False, repr=False, compare=False)
+    history_: History = field(init=False, repr=False, compare=False)
+    data_: dict[str, str] = field(init=False, repr=False, compare=False)
+
+    def fit(self, data: Table, valid: Table | None = None) -> Self:
+        """Learn from a table.
+
+        The last stretch of time is held out: its first half to stop learning in time, its second
+        to measure the model beside its baselines. Intervals are calibrated on both.
+
+        Args:
+            data: the table.
+            valid: a table of the same series that follows `data` in time; held out instead.
+
+        Raises:
+            DataError: something in the table does not fit; the message names the option.
+            OptionError: a field has a value that does not fit.
+            TrainingError: the loss is not finite.
+        """
+        plan = Plan(
+            learning_rate=self.learning_rate,
+            epochs=self.epochs,
+            minutes=self.minutes,
+            quiet=self.quiet,
+        )
+        if self.batch_size is not None and self.batch_size < 1:
+            raise OptionError(f"--batch-size is {self.batch_size}; it is at least 1")
+        panel, begin = self._read(data, valid)
+        fitted = Fit(panel, self._wishes(), plan, begin).run()
+        self.learned_, self.history_ = fitted.learned, fitted.history
+        self.measures_ = fitted.measures
+        self.interrupted_ = fitted.history.ended == "interrupted"
+        self.data_ = {"name": _name(data), "sha256": _hash(panel)}
+        return self
+
+    def predict(self, data: Table | None = None, *, target: tuple[str, ...] = ()) -> pd.DataFrame:
+        """The next `horizon` steps after the end of every series.
+
+        Args:
+            data: series to go on from, those of `fit` or others; those of `fit` when not given.
+            target: the columns to forecast, where they have other names than in `fit`.
+
+        Returns:
+            A long frame: `unique_id`, `ds`, `y_hat`, and `lo-80`, `hi-80`, `lo-95`, `hi-95`, the
+            bounds that hold the truth in 80 % and 95 % of all cases.
+        """
+        self._need("learned_")
+        return self.learned_.forecast(self._panel(data, target))
+
+    def measure(self, data: Table) -> Measures:
+        """Errors and coverage on a table, beside the baselines.
+
+        Series of `fit` are measured only after the part that was learned from; others everywhere.
+        """
+        self._need("learned_")
+        return backtest(self.learned_, self._panel(data), None)
+
+    def backtest(self, data: Table, windows: int = 12) -> pd.DataFrame:
+        """The model and its baselines from `windows` moments of time, a row each method.
+
+        Args:
+            data: a table; series of `fit` are judged only after the part learned from.
+            windows: moments from which forecasts begin, spread evenly up to the last one.
+        """
+        self._need("learned_")
+        measures = backtest(self.learned_, self._panel(data), windows)
+        return pd.DataFrame({"model": measures.metrics, **measures.baselines}).T
+
+    def plot(self, forecast: pd.DataFrame, path: str | Path, data: Table | None = None) -> None:
+        """Draw the end of the history, the forecast and its intervals.
+
+        Args:
+            forecast: from `predict`.
+            path: a file that ends in .png, .svg or .pdf.
+            data: what was given to `predict`.
+        """
+        from recurra.tasks.forecast.plots import draw_forecast
+
+        self._need("learned_")
+        draw_forecast(Path(path), self._panel(data), forecast)
+
+    def plot_history(self, path: str | Path) -> None:
+        """Draw training and validation loss over the epochs."""
+        from recurra.tasks.forecast.plots import draw_history
+
+        self._need("learned_")
+        draw_history(Path(path), self.history_)
+
+    def save(self, folder: str | Path) -> None:
+        """Write a run folder, with pictures of the training and of the forecast."""
+        from recurra.tasks.forecast.plots import draw_forecast, draw_history
+
+        self._need("learned_")
+        run = Run(
+            task=self.task,
+            fields=self.get_params(),
+            learned=to_json(self.learned_),
+            tensors=to_tensors(self.learned_),
+            history=self.history_,
+            measures=self.measures_.to_json(),
+            data=self.data_,
+        )
+        forecast = self.predict()
+        draw = {
+            "training.png": lambda path: draw_history(path, self.history_),
+            "forecast.png": lambda path: draw_forecast(path, self.learned_.tail, forecast),
+        }
+        save_run(run, Path(folder), draw)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read a run folder, trusting none of it.
+
+        Raises:
+            MissingFileError, RunFolderError: no run, a damaged one, or one of another task.
+        """
+        folder = Path(folder)
+        run = load_run(folder, cls.task)
+        estimator = cls(**fields_from_json(cls, run.fields, folder))
+        estimator.learned_ = from_run(run.learned, run.tensors, folder)
+        estimator.history_, estimator.data_ = run.history, run.data
+        estimator.measures_ = Measures.from_json(run.measures, folder)
+        estimator.interrupted_ = run.history.ended == "interrupted"
+        return estimator
+
+    @staticmethod
+    def sample(folder: str | Path) -> Path:
+        """Write a table of two daily series with a weekly season; its path."""
+        return write_sample(Path(folder))
+
+    def _read(self, data: Table, valid: Table | None) -> tuple[Panel, int | None]:
+        options = ReadOptions(
+            time=self.time,
+            no_time=self.no_time,
+            series=self.series,
+            target=self.target,
+            past=self.past,
+            future=self.future,
+            frequency=self.frequency,
+            missing=self.missing,
+            on_duplicate=self.on_duplicate,
+            na=self.na,
+            skip_constant=self.skip_constant,
+        )
+        if valid is None:
+            return read_panel(data, options), None
+        return _joined(data, valid, options)
+
+    def _wishes(self) -> Wishes:
+        return Wishes(
+            horizon=self.horizon,
+            season=self.season,
+            context=self.context,
+            model=self.model,
+            cell=self.cell,
+            hidden_size=self.hidden_size,
+            dropout=self.dropout,
+            batch_size=self.batch_size,
+            seed=self.seed,
+            skip_short=self.skip_short,
+        )
+
+    def _panel(self, data: Table | None, target: tuple[str, ...] = ()) -> Panel:
+        if data is None:
+            return self.learned_.tail
+        options = ReadOptions(target=target) if target else None
+        return read_panel(data, options, schema=self.learned_.tail.schema)
+
+
+def _joined(data: Table, valid: Table, options: ReadOptions) -> tuple[Panel, int]:
+    """One panel of both tables, and where the second one begins."""
+    from recurra.data import read_table
+
+    first = read_panel(data, options)
+    second = read_panel(valid, schema=first.schema)
+    if options.no_time:
+        raise OptionError("--valid needs dates, to follow the data in time; drop --no-time")
+    begin = first.grid.index(second.grid.stamps(second.starts)).min()
+    ends = first.starts + np.array([len(values) for values in first.values])
+    if begin < ends.max():
+        raise DataError("--valid begins before the data ends; it must follow the data in time")
+    frames = [read_table(part, options.na).frame for part in (data, valid)]
+    panel = read_panel(pd.concat(frames, ignore_index=True), options)
+    shift = panel.grid.index(first.grid.stamps(first.starts)).min() - first.starts.min()
+    return panel, int(begin + shift)
+
+
+def _name(data: Table) -> str:
+    return Path(data).name if isinstance(data, str | Path) else type(data).__name__
+
+
+def _hash(panel: Panel) -> str:
+    """Of names, places and values: the same for a file and the frame read from it."""
+    digest = hashlib.sha256("\n".join(panel.names).encode())
+    digest.update(np.ascontiguousarray(panel.starts).data)
+    for values in panel.values:
+        digest.update(np.ascontiguousarray(values).data)
+    return digest.hexdigest()

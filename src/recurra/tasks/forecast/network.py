@@ -1,0 +1,148 @@
+"""Windows through the network: how it learns from them and answers them."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from recurra.data import Context, Windows
+from recurra.models import SegmentForecaster
+from recurra.tasks.forecast.baselines import NLinear
+from recurra.tasks.forecast.setting import Setting
+from recurra.train import History, Plan, train
+
+Floats = NDArray[np.float32]
+Indices = NDArray[np.int64]
+
+FEWEST_STEPS, MOST_STEPS = 64, 200
+MOST_VALIDATION = 4096
+ANSWER_ROWS = 1024
+
+
+class Batch(NamedTuple):
+    """What the network is given and what it should have said."""
+
+    inputs: tuple[Tensor | None, ...]
+    target: Tensor  # (B, P)
+    observed: Tensor  # (B, P)
+
+
+class Lesson:
+    """The batches of every epoch, drawn from the training windows by a seed.
+
+    Args:
+        windows: the panel's windows.
+        training: origins to learn from.
+        batch_size: windows a batch; chosen by their number when None.
+        seed: of the order.
+    """
+
+    def __init__(
+        self, windows: Windows, training: Indices, batch_size: int | None, seed: int
+    ) -> None:
+        self._windows, self._training, self._seed = windows, training, seed
+        self.batch_size = batch_size or _batch_size(len(training))
+        self.steps = int(np.clip(len(training) // self.batch_size, FEWEST_STEPS, MOST_STEPS))
+
+    def __call__(self, epoch: int) -> Iterator[Batch]:
+        """The batches of an epoch: few windows come more than once, of many only a part."""
+        random = np.random.default_rng([self._seed, epoch])
+        drawn = self._draw(random, self.steps * self.batch_size)
+        for low in range(0, len(drawn), self.batch_size):
+            yield batch(self._windows, drawn[low : low + self.batch_size])
+
+    def _draw(self, random: np.random.Generator, count: int) -> Indices:
+        rounds = -(-count // len(self._training))
+        if rounds == 1:
+            return random.choice(self._training, count, replace=False, shuffle=True)
+        return np.concatenate([random.permutation(self._training) for _ in range(rounds)])[:count]
+
+
+def _batch_size(windows: int) -> int:
+    """A power of two between 16 and 256, about a 64th of the windows."""
+    return int(2 ** np.clip(np.round(np.log2(max(1, windows) / FEWEST_STEPS)), 4, 8))
+
+
+def batch(windows: Windows, origins: Indices) -> Batch:
+    """The windows at `origins` as tensors."""
+    targets = windows.targets(origins)
+    return Batch(
+        inputs(windows.at(origins), windows.series(origins)),
+        torch.from_numpy(targets.y),
+        torch.from_numpy(targets.observed),
+    )
+
+
+def inputs(context: Context, series: Indices) -> tuple[Tensor | None, ...]:
+    """The arguments of a forecaster's `forward`."""
+    parts = (context.y, series, context.observed, context.past, context.future)
+    return tuple(None if part is None else torch.from_numpy(part) for part in parts)
+
+
+def absolute_error(model: nn.Module, batch: Batch) -> Tensor:
+    """Mean absolute error over the observed targets, in the series' deviations."""
+    error: Tensor = (model(*batch.inputs) - batch.target).abs()
+    return error.where(batch.observed, 0).sum() / batch.observed.sum().clamp(min=1)
+
+
+def teach(
+    setting: Setting,
+    windows: Windows,
+    lesson: Lesson,
+    validation: Indices,
+    plan: Plan,
+    seed: int,
+    linear: NLinear | None,
+) -> tuple[nn.Module, History]:
+    """Build the network and teach it; its weights are those of the best validated epoch.
+
+    Args:
+        setting: shapes the network.
+        windows: the panel's windows.
+        lesson: gives the batches.
+        validation: origins to validate on; at most 4,096 of them are used, spread evenly.
+        plan: how long and how fast.
+        seed: of the weights and of dropout; the caller's random state is left as it was.
+        linear: what the segment model starts from.
+    """
+    held_out = validation[:: max(1, -(-len(validation) // MOST_VALIDATION))]
+    true = windows.targets(held_out)
+
+    def validate() -> float:
+        error = np.abs(answer(model, windows, held_out, windows.series(held_out)) - true.y)
+        return float(error[true.observed].mean())
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = setting.build()
+        if linear is not None and isinstance(model, SegmentForecaster):
+            model.take_linear(torch.from_numpy(linear.weight))
+        history = train(
+            model,
+            lesson,
+            lambda one: absolute_error(model, one),
+            validate,
+            plan,
+            steps=lesson.steps,
+        )
+    return model, history
+
+
+def answer(model: nn.Module, windows: Windows, origins: Indices, series: Indices) -> Floats:
+    """What the network says at `origins`, (N, P), scaled.
+
+    Args:
+        model: in evaluation mode.
+        windows: of any panel.
+        origins: (N,)
+        series: (N,) the network's number of each origin's series, -1 for one it never saw.
+    """
+    parts = []
+    with torch.inference_mode():
+        for low in range(0, len(origins), ANSWER_ROWS):
+            part = slice(low, low + ANSWER_ROWS)
+            parts.append(model(*inputs(windows.at(origins[part]), series[part])).numpy())
+    return np.concatenate(parts)

@@ -1,0 +1,60 @@
+"""What happened in each epoch, and why training ended."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training windows.
+
+    Args:
+        epoch: counted from 1.
+        steps: optimizer steps taken so far, over all epochs.
+        seconds: since training began.
+        train_loss: mean over the epoch's batches, in the loss's own unit.
+        valid_loss: after the epoch, on the validation part.
+        learning_rate: Adam's step size in this epoch, per step.
+        gradient_norm: largest norm before clipping in this epoch.
+    """
+
+    epoch: int
+    steps: int
+    seconds: float
+    train_loss: float
+    valid_loss: float
+    learning_rate: float
+    gradient_norm: float
+
+
+@dataclass
+class History:
+    """The epochs of a training and the word that ended it.
+
+    Args:
+        ended: "epochs" (all done), "patience" (validation no longer fell), "minutes" (time is up)
+            or "interrupted" (Ctrl-C).
+    """
+
+    epochs: list[Epoch] = field(default_factory=list)
+    ended: str = "epochs"
+
+    @property
+    def best(self) -> Epoch:
+        """The epoch whose weights were kept."""
+        return min(self.epochs, key=lambda epoch: epoch.valid_loss)
+
+    def lines(self) -> Iterator[str]:
+        """One JSON object a line, as `history.jsonl` holds them."""
+        for epoch in self.epochs:
+            yield json.dumps(asdict(epoch)) + "\n"
+
+    @classmethod
+    def from_lines(cls, lines: Iterable[str], ended: str) -> "History":
+        """Read what `lines` wrote.
+
+        Raises:
+            ValueError, TypeError: a line is no JSON object with exactly an epoch's fields.
+        """
+        return cls([Epoch(**json.loads(line)) for line in lines if line.strip()], ended)
