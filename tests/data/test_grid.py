@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recurra.data.frequency import check_frequency, find_grid, lay_grid
@@ -26,6 +26,7 @@ def grid_of(alias: str, origin: str = "2003-11-04T05:00") -> Grid:
 
 @pytest.mark.parametrize("alias", ALIASES)
 @given(index=st.lists(st.integers(-3000, 3000), min_size=1, max_size=20))
+@settings(max_examples=40)
 def test_index_of_stamps_is_the_identity(alias, index):
     grid = grid_of(alias)
     np.testing.assert_array_equal(grid.index(grid.stamps(np.array(index))), index)
@@ -47,6 +48,7 @@ def test_a_frequency_is_written_as_it_is_read(alias):
 
 @pytest.mark.parametrize("alias", ALIASES)
 @given(minutes=st.lists(st.integers(0, 3_000_000), min_size=1, max_size=9))
+@settings(max_examples=40)
 def test_a_stamp_lies_in_the_step_that_holds_it(alias, minutes):
     stamps = np.datetime64("2001-01-06", "us") + np.array(minutes) * np.timedelta64(
         60_000_000, "us"
@@ -65,6 +67,7 @@ def test_a_stamp_lies_in_the_step_that_holds_it(alias, minutes):
 
 @pytest.mark.parametrize("alias", ALIASES)
 @given(count=st.integers(12, 40), data=st.data())
+@settings(max_examples=40)
 def test_the_grid_is_found_from_its_stamps(alias, count, data):
     grid = grid_of(alias)
     kept = np.ones(count, dtype=bool)

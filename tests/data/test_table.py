@@ -3,6 +3,8 @@
 import bz2
 import gzip
 import lzma
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -76,7 +78,7 @@ def test_parquet(tmp_path):
 def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
     path = tmp_path / "x.parquet"
     path.write_bytes(b"PAR1")
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingPackageError, match=r"pip install 'recurra\[parquet\]'"):
         read_panel(path)
 
@@ -110,7 +112,7 @@ def test_frames_of_polars_without_pyarrow(monkeypatch):
         flag=pl.Series([None, True] + [False] * 28),
         count=pl.Series([None, *range(29)], dtype=pl.Int64),
     )
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert_same(read_panel(frame))
     aware = frame.with_columns(pl.col("date").dt.replace_time_zone("UTC"))
     assert_same(read_panel(aware))
@@ -153,7 +155,8 @@ BROKEN = {
     "not.parquet": (b"date,y\n2020-01-01,1\n", "not.parquet: not a Parquet file"),
     "long.csv": (b"date,y\n2020-01-01,1\n2020-01-02,1,7\n", "long.csv: row 3 has 3 fields, not 2"),
     "first.csv": (b"date,y\n2020-01-01,1,2\n", "first.csv: the rows have more fields than the h"),
-    "numbers.csv": (b"1.5,2.5\n2.5,3.5\n", "numbers.csv: the first row holds numbers; a header"),
+    "numbers.csv": (b"1.5,2.5\n2.5,3.5\n", "numbers.csv: the first row holds values; a header"),
+    "dates.csv": (b"2020-01-01,1\n2020-01-02,2\n", "dates.csv: the first row holds values"),
 }  # fmt: skip
 
 
@@ -177,7 +180,7 @@ def test_an_archive_holds_one_table(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("a.csv", "date,y\n")
         archive.writestr("b.csv", "date,y\n")
-    with pytest.raises(DataError, match="x.zip: cannot be read: holds 2 files, one is needed"):
+    with pytest.raises(DataError, match=r"x\.zip: cannot be read: holds 2 files, one is needed"):
         read_panel(tmp_path / "x.zip")
 
 
@@ -192,6 +195,14 @@ def test_no_file_a_folder_and_no_table(tmp_path):
         read_panel(pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"]))
     with pytest.raises(DataError, match="no columns"):
         read_panel(pd.DataFrame(index=[1, 2, 3]))
+
+
+def test_reading_needs_no_torch_and_no_optional_package():
+    code = (
+        "import sys, recurra.data.read; "
+        "sys.exit(bool({'torch', 'polars', 'scipy', 'sklearn'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_row_is_a_line_of_the_file(tmp_path):

@@ -11,7 +11,7 @@ from recurra.data.dates import find_dates
 from recurra.data.numbers import is_number, mostly_numbers
 from recurra.data.options import ReadOptions, Schema
 from recurra.data.stamps import PARTS, holds_dates, read_stamps
-from recurra.data.table import Table, listed
+from recurra.data.table import Table, listed, shown
 from recurra.errors import DataError, OptionError
 
 SERIES_NAMES = ("unique_id", "series_id", "item_id", "series", "id")
@@ -117,7 +117,7 @@ def _find_series(
 
 def _names_series(column: pd.Series, moments: np.ndarray) -> bool:
     """Whether the column is text or whole numbers, few of them, and unique at each moment."""
-    if column.dtype.kind in "fbmc" or holds_dates(column) or column.isna().any():
+    if column.dtype.kind in "fbmc" or holds_dates(column):
         return False
     codes, names = pd.factorize(column)
     if len(names) * 2 > len(codes):
@@ -165,6 +165,7 @@ def _find_target(
     if not useful:
         raise DataError(
             f"{table.name}: no column of numbers to forecast; columns: {listed(frame.columns)}"
+            + "".join(f'; "{name}" holds such as {shown(frame[name].iloc[0])}' for name in rest[:1])
         )
     unused = [name for name in rest if name not in useful]
     return tuple(useful), [f"not used: {listed(unused)}"] if unused else []

@@ -14,10 +14,11 @@ from recurra.data.stamps import (
     parse_stamps,
     read_stamps,
 )
-from recurra.data.table import Table, listed
+from recurra.data.table import Table, listed, shown
 from recurra.errors import DataError
 
 TIME_NAMES = ("ds", "date", "datetime", "timestamp", "time", "date_time", "day", "month", "year")
+HOUR_NAMES = ("hour", "hr", "he", "hour_ending", "hour ending")
 YEAR_NAMES = ("ds", "date", "day", "month", "year")
 
 
@@ -82,10 +83,13 @@ def _looks_dated(column: pd.Series) -> bool:
 
 def _with_clock(table: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
     """Adds a column of times of day to a column of dates."""
-    if len(columns) > 1 or holds_dates(table.frame[columns[0]]):
+    first = table.frame[columns[0]]
+    if len(columns) > 1 or _has_clock(first):
         return columns
     for name in table.frame.columns:
         column = table.frame[name]
+        if name.lower() in HOUR_NAMES and column.dtype.kind in "iu" and column.between(0, 24).all():
+            return (columns[0], name)
         if name == columns[0] or column.dtype.kind in "iufbM":
             continue
         sample = column.dropna().iloc[:200]
@@ -95,6 +99,14 @@ def _with_clock(table: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
     return columns
 
 
+def _has_clock(column: pd.Series) -> bool:
+    """Whether dates hold a time of day already."""
+    some = column.dropna().iloc[:200]
+    how = guess(some)
+    stamps = parse_stamps(some, how) if how else np.array([], "datetime64[us]")
+    return bool((stamps != stamps.astype("datetime64[D]")).any())
+
+
 def _no_time(table: Table, candidates: list[str]) -> str:
     names = list(table.frame.columns)
     message = f"{table.name}: no date column found; columns: {listed(names)}; "
@@ -102,6 +114,6 @@ def _no_time(table: Table, candidates: list[str]) -> str:
         column = table.frame[candidates[0]]
         read = pd.to_datetime(column.astype("str"), errors="coerce", format="ISO8601", utc=True)
         first = int(np.argmax(read.isna().to_numpy()))
-        message += f'tried {candidates[0]}: row {table.row(first)} "{column.iloc[first]}" is not '
-        message += "a date; "
+        message += f"tried {candidates[0]}: row {table.row(first)} {shown(column.iloc[first])} "
+        message += "is not a date; "
     return message + "use --time COLUMN or --no-time"

@@ -29,7 +29,8 @@ def days_of(stamps: np.ndarray, months: np.ndarray) -> Ints:
     return stamps.astype("datetime64[D]").astype(np.int64) - first_days(months) + 1
 
 
-def _usual(differences: np.ndarray) -> int:
+def most_common(differences: np.ndarray) -> int:
+    """The size that stands there most often."""
     sizes, counts = np.unique(differences, return_counts=True)
     return int(sizes[np.argmax(counts)])
 
@@ -40,7 +41,7 @@ def _monthly(stamps: np.ndarray, within: np.ndarray) -> Grid | None:
     steps = np.diff(months)[within]
     if not (steps > 0).any():
         return None
-    step = _usual(steps[steps > 0])
+    step = most_common(steps[steps > 0])
     lengths = month_lengths(months)
     days = days_of(stamps, months)
     end = bool((days == lengths).all())
@@ -76,7 +77,7 @@ def find_grid(stamps: np.ndarray, within: np.ndarray, where: str) -> Grid:
             f"{where}: no series has two different dates, so the step is unknown; name it with "
             "--frequency, such as --frequency h"
         )
-    step = _usual(differences)
+    step = most_common(differences)
     # Months first: three first-of-months may lie 31 days apart twice.
     grid = _monthly(stamps, within) if step >= 28 * DAY else None
     if grid is not None:
@@ -141,7 +142,7 @@ def _expect(stamps: np.ndarray, within: np.ndarray, expected: Schema | None, whe
     if expected.frequency != "row":
         grid = lay_grid(expected.frequency, stamps)
         steps = np.diff(grid.index(stamps))[within]
-        if not len(steps) or (_usual(steps) == 1 and grid.holds(stamps).all()):
+        if not len(steps) or (most_common(steps) == 1 and grid.holds(stamps).all()):
             return grid
     grid = find_grid(stamps, within, where)
     check_frequency(grid.frequency, expected.frequency, where)

@@ -1,12 +1,10 @@
 """How a table is to be read, and how one was read."""
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any
 
+from recurra.data.grid import parse_frequency
 from recurra.errors import OptionError
-
-Missing = Literal["auto", "interpolate", "drop", "refuse"]
-OnDuplicate = Literal["mean", "first", "last"]
 
 CHOICES: dict[str, tuple[str | None, ...]] = {
     "missing": ("auto", "interpolate", "drop", "refuse"),
@@ -41,8 +39,8 @@ class ReadOptions:
     past: tuple[str, ...] = ()
     future: tuple[str, ...] = ()
     frequency: str | None = None
-    missing: Missing = "auto"
-    on_duplicate: OnDuplicate | None = None
+    missing: str = "auto"
+    on_duplicate: str | None = None
     na: tuple[str, ...] = ()
     skip_constant: bool = False
 
@@ -55,6 +53,10 @@ class ReadOptions:
                 raise OptionError(f'--{flag} "{value}" is not known; what fits is {words}')
         if self.time is not None and self.no_time:
             raise OptionError(f'--time "{self.time}" and --no-time contradict each other')
+        if self.frequency is not None and self.no_time:
+            raise OptionError("--frequency and --no-time contradict each other")
+        if self.frequency is not None and parse_frequency(self.frequency).kind == "row":
+            raise OptionError('--frequency "row": rows are numbered with --no-time')
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,8 @@ class Schema:
     future: tuple[str, ...] = ()
     frequency: str = "row"
     resampled: bool = False
-    missing: Missing = "auto"
-    on_duplicate: OnDuplicate | None = None
+    missing: str = "auto"
+    on_duplicate: str | None = None
     na: tuple[str, ...] = ()
 
     @property

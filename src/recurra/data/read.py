@@ -68,7 +68,10 @@ def _ids(table: Table, column: str | None) -> tuple[np.ndarray, list[str]]:
     empty = names.isna().to_numpy()
     if empty.any():
         row = table.row(int(np.argmax(empty)))
-        raise DataError(f'{table.name}: column "{column}", row {row}: the series has no name')
+        raise DataError(
+            f'{table.name}: column "{column}", row {row}: the series has no name; NA and the like '
+            "mean missing"
+        )
     if names.dtype.kind not in "iuf":
         names = names.astype("str")
     codes, unique = pd.factorize(names, sort=True)

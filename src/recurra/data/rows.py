@@ -7,7 +7,6 @@ import numpy as np
 
 from recurra.data.frequency import text
 from recurra.data.grid import DAY, Grid, parse_frequency
-from recurra.data.options import OnDuplicate
 from recurra.data.table import Table
 from recurra.errors import DataError
 
@@ -30,7 +29,7 @@ class Rows:
     index: np.ndarray
     order: np.ndarray | None
     cells: np.ndarray | None
-    merge: OnDuplicate
+    merge: str
 
     def take(self, column: np.ndarray) -> np.ndarray:
         """The column's values in this order, one for each step."""
@@ -91,7 +90,7 @@ def merge_rows(
     rows: Sorted,
     grid: Grid,
     names: Sequence[str],
-    rule: OnDuplicate | None,
+    rule: str | None,
     series: str | None,
 ) -> tuple[Rows, list[str]]:
     """Gives every row its step and says what becomes of steps with several rows.
@@ -114,7 +113,9 @@ def merge_rows(
         allowed = _clock_changes(rows, again, grid)
         if not allowed[again].all():
             raise DataError(_twice(table, rows, again & ~allowed, names, series))
-        facts.append(f"{again.sum():,} stamps stand twice (clocks set back): averaged")
+        count = int(again.sum())
+        plural = "stamp" if count == 1 else "stamps"
+        facts.append(f"clocks set back: {count:,} repeated {plural} averaged")
     cells = np.concatenate([[0], np.flatnonzero(~again) + 1])
     return Rows(edges_of(rows.codes[cells]), index[cells], rows.order, cells, rule or "mean"), facts
 

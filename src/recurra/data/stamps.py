@@ -8,7 +8,7 @@ How a column is read is a short text that a schema keeps: a `strptime` pattern, 
     seconds  seconds since 1970; likewise milliseconds
     parts    several columns named year, month, day, hour, minute, second
 
-Two columns that are not parts are a date and a time of day.
+Two columns that are not parts are a date and a time of day, which may be a number of hours.
 """
 
 import re
@@ -18,7 +18,9 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from recurra.data.table import Table
+from recurra.data.frequency import days_of, most_common
+from recurra.data.grid import months_of
+from recurra.data.table import Table, shown
 from recurra.errors import DataError
 
 PARTS = ("year", "month", "day", "hour", "minute", "second")
@@ -31,7 +33,7 @@ OFFSET = re.compile(r"\d\d:\d\d.*(Z|[+-]\d\d(:?\d\d)?)$")
 CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[AaPp][Mm])?")
 QUARTER = re.compile(r"(\d{4})\s?-?\s?[Qq]([1-4])")
 
-# Where two patterns fit, the one that makes the steps more even wins; see `_fitting`.
+# Where two patterns fit, the one that makes the steps more even counts; see `_fitting`.
 DATES = (
     "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m-%d-%Y", "%d-%m-%Y",
     "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y",
@@ -54,6 +56,9 @@ def read_stamps(table: Table, columns: Sequence[str], how: str) -> tuple[np.ndar
     """
     if how == "parts":
         stamps = from_parts(table, columns)
+    elif len(columns) == 2 and table.frame[columns[1]].dtype.kind in "iu":
+        stamps, how = read_stamps(table, columns[:1], how)
+        stamps = stamps + table.frame[columns[1]].to_numpy() * np.timedelta64(3_600_000_000, "us")
     else:
         column = joined(table, columns)
         stamps = parse_stamps(column, how) if how else np.full(len(column), "NaT", "datetime64[us]")
@@ -72,8 +77,8 @@ def _complaint(table: Table, columns: Sequence[str], position: int) -> str:
     place = f"column {named}, row {table.row(position)}"
     if any(pd.isna(cell) for cell in cells):
         return f"{place}: the date is empty"
-    text = " ".join(str(cell) for cell in cells)
-    return f'{place}: "{text}" is not a date; mend it, or use --time COLUMN or --no-time'
+    text = shown(" ".join(str(cell) for cell in cells))
+    return f"{place}: {text} is not a date; mend it, or use --time COLUMN or --no-time"
 
 
 def joined(table: Table, columns: Sequence[str]) -> pd.Series:
@@ -145,8 +150,19 @@ def _fitting(column: pd.Series, texts: pd.Series) -> str:
     return min(fitting, key=lambda pattern: (gaps[pattern], _unevenness(whole[pattern])))
 
 
-def _unevenness(stamps: np.ndarray) -> int:
-    return len(np.unique(np.diff(np.unique(stamps.view(np.int64)))))
+def _unevenness(stamps: np.ndarray) -> float:
+    """How far the stamps' span is from as many usual steps as they make; at best 0.
+
+    Firsts of months are even although months are not, and of two even readings the likelier.
+    """
+    stamps = np.unique(stamps[~np.isnat(stamps)])
+    months = months_of(stamps)
+    firsts = len(np.unique(months)) == len(stamps) and (days_of(stamps, months) == 1).all()
+    places = months if firsts else stamps.view(np.int64)
+    if len(places) < 2:
+        return 1.0
+    steps = float(np.ptp(places)) / most_common(np.diff(places))
+    return abs(steps / (len(places) - 1) - 1) - 1e-9 * firsts
 
 
 def parse_stamps(column: pd.Series, how: str) -> np.ndarray:

@@ -184,9 +184,9 @@ def _read_text(path: Path, na: tuple[str, ...]) -> pd.DataFrame:
         )
     if not isinstance(frame.index, pd.RangeIndex):
         raise DataError(f"{path.name}: the rows have more fields than the header")
-    if all(re.fullmatch(r"-?\d+(\.\d+)?", str(name)) for name in frame.columns):
+    if all(re.fullmatch(r"-?\d+(\.\d+)?|\d+[-/.]\d+[-/.]\d+.*", name) for name in frame.columns):
         raise DataError(
-            f"{path.name}: the first row holds numbers; a header with the columns' names is needed"
+            f"{path.name}: the first row holds values; a header with the columns' names is needed"
         )
     frame.columns = frame.columns.str.strip()
     return _without_empty_end(frame)
@@ -226,6 +226,12 @@ def _zero_led(lines: Sequence[str], separator: str) -> list[str]:
         for place, name in enumerate(rows[0] if rows else [])
         if any(re.fullmatch(r"0\d+", row[place]) for row in rows[1:] if place < len(row))
     ]
+
+
+def shown(cell: object, most: int = 40) -> str:
+    """What stands in a cell, in quotes, short and on one line."""
+    text = " ".join(str(cell).split())
+    return f'"{text}"' if len(text) <= most else f'"{text[:most]}…"'
 
 
 def listed(names: Iterable[str], most: int = 8) -> str:
