@@ -19,7 +19,7 @@ import numpy as np
 from bench.rows import Row, wanted
 from recurra.data import CovariateScaler, Scaler, Windows, read_panel
 from recurra.tasks.forecast.baselines import Naive, NLinear
-from recurra.tasks.forecast.network import Lesson, answer, teach
+from recurra.tasks.forecast.network import Lesson, answer, blend, teach
 from recurra.tasks.forecast.setting import Setting
 from recurra.train import Plan
 
@@ -90,8 +90,8 @@ def _case(case: str, name: str, path: Path, horizon: int, seeds: int) -> Iterato
             validation,
             PLAN,
             seed,
-            nlinear,
         )
+        blend(network, nlinear, windows, validation)
         minutes.append((time.monotonic() - begun) / 60)
         results.append(_errors(windows, test, answer(network, windows, test, windows.series(test))))
         held = _errors(
@@ -100,7 +100,7 @@ def _case(case: str, name: str, path: Path, horizon: int, seeds: int) -> Iterato
         print(
             f"{case} seed {seed}: validation {held[0]:.4f} / {held[1]:.4f}, test "
             f"{results[-1][0]:.4f} / {results[-1][1]:.4f}, epoch {history.best.epoch} of "
-            f"{len(history.epochs)}, {minutes[-1]:.1f} min",
+            f"{len(history.epochs)}, {network.share:.0%} linear, {minutes[-1]:.1f} min",
             flush=True,
         )
     averaged = (mean(mse for mse, _ in results), mean(mae for _, mae in results))

@@ -8,11 +8,11 @@ import os
 import sys
 from types import ModuleType
 
-from recurra import __version__
 import recurra.cli.demo as demo
 import recurra.cli.evaluate as evaluate
 import recurra.cli.predict as predict
 import recurra.cli.train as train
+from recurra import __version__
 from recurra.errors import RecurraError
 
 COMMANDS: dict[str, ModuleType] = {

@@ -9,7 +9,7 @@ that next value then lies before the origin too. Leakage has no way in.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,7 @@ class CovariateScaler:
     std: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, panel: Panel, ends: Indices) -> Self:
+    def fit(cls, panel: Panel, ends: Indices) -> "CovariateScaler":
         """Learn from the first `ends[s]` steps of each series `s`."""
         moments = [
             _moments([rows[: max(0, end)] for rows, end in zip(parts, ends, strict=True)])
@@ -136,15 +136,18 @@ class Windows:
             first = low + max(self.context, after - start)
             last = min(high, low + until - start) - self.horizon
             parts.append(np.arange(first, last + 1, dtype=np.int64))
-        origins = np.concatenate(parts)
+        origins: Indices = np.concatenate(parts)
         if self.observed is None or len(origins) == 0:
             return origins
         origins = origins[self.observed[origins - 1]]
         seen = np.concatenate([[0], np.cumsum(self.observed, dtype=np.int64)])
         if whole:
             full = self.context + self.horizon
-            return origins[seen[origins + self.horizon] - seen[origins - self.context] == full]
-        return origins[seen[origins + self.horizon] > seen[origins]]
+            keep = seen[origins + self.horizon] - seen[origins - self.context] == full
+        else:
+            keep = seen[origins + self.horizon] > seen[origins]
+        kept: Indices = origins[keep]
+        return kept
 
     def at(self, origins: Indices) -> Context:
         """What is known at `origins`; a series shorter than the context repeats its first value."""

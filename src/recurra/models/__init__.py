@@ -1,6 +1,7 @@
 """Networks with a job."""
 
 from recurra.models.autoregressive import AutoregressiveForecaster
+from recurra.models.blend import Blend
 from recurra.models.segment import SegmentForecaster
 
-__all__ = ["AutoregressiveForecaster", "SegmentForecaster"]
+__all__ = ["AutoregressiveForecaster", "Blend", "SegmentForecaster"]

@@ -9,15 +9,10 @@ indifferent to the level of a series.
     e_j = relu(W [y_j - y_L, covariates_j] + b)     j = 1 … L / w, segments of the context
     s_0 = state after e_1 … e_{L/w}
     q_k = [position_k, series] + V future_k         k = 1 … P / w, segments of the answer
-    y_k = y_L + A_k [y_1 - y_L … y_L - y_L] + U step(q_k, s_0) + c
+    y_k = y_L + U step(q_k, s_0) + c
 
-A is a linear map beside the recurrent road: what a straight sum of the past explains need not be
-learned by the cell. It starts from given weights and, like U at 0, leaves the rest to training.
-
-Sources: Lin et al., "SegRNN: Segment Recurrent Neural Network for Long-Term Time Series
-Forecasting", 2023, arXiv:2308.11200, section 4 (there with a GRU, without covariates and without
-A); Lai et al., "Modeling Long- and Short-Term Temporal Patterns with Deep Neural Networks", 2018,
-arXiv:1703.07015, section 3.6 (the linear road).
+Source: Lin et al., "SegRNN: Segment Recurrent Neural Network for Long-Term Time Series
+Forecasting", 2023, arXiv:2308.11200, section 4 (there with a GRU and without covariates).
 """
 
 from typing import Any
@@ -28,7 +23,6 @@ from torch import Tensor, nn
 
 from recurra.cells import Cell
 from recurra.engine import tree_map
-from recurra.errors import UnsupportedError
 from recurra.models.series import SeriesEmbedding
 
 
@@ -37,7 +31,6 @@ class SegmentForecaster(nn.Module):
 
     Args:
         cell: what remembers; its input and output width is D, which is even.
-        context: steps looked at, a multiple of `segment`.
         horizon: steps predicted.
         segment: steps in a segment, w.
         series: how many series there are to tell apart.
@@ -45,16 +38,12 @@ class SegmentForecaster(nn.Module):
         future: covariates known ahead, per step.
         gaps: whether the network is told which values were observed.
         dropout: share of the answer's features dropped in training.
-        linear: whether there is a linear map beside the cell; see `take_linear`.
     """
-
-    linear: Tensor | None
 
     def __init__(
         self,
         cell: Cell[Any],
         *,
-        context: int,
         horizon: int,
         segment: int,
         series: int = 1,
@@ -62,7 +51,6 @@ class SegmentForecaster(nn.Module):
         future: int = 0,
         gaps: bool = False,
         dropout: float = 0.0,
-        linear: bool = True,
     ) -> None:
         super().__init__()
         width = cell.input_size
@@ -75,7 +63,6 @@ class SegmentForecaster(nn.Module):
         self.ahead = nn.Linear(segment * future, width) if future else None
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(cell.output_size, segment)
-        self.register_buffer("linear", torch.zeros(context + 1, horizon) if linear else None)
 
     def forward(
         self,
@@ -109,22 +96,7 @@ class SegmentForecaster(nn.Module):
         state = tree_map(lambda part: part.repeat_interleave(self.answers, dim=0), state)
         answer, _ = self.cell.step(query, state)
         change: Tensor = self.head(self.dropout(answer)).reshape(B, -1)[:, : self.horizon]
-        if self.linear is not None:
-            change = change + (y - last) @ self.linear[:-1] + self.linear[-1]
         return last + change
-
-    def take_linear(self, weight: Float[Tensor, "L1 P"]) -> None:
-        """Start from a linear forecast: it becomes A, which training leaves as it is.
-
-        Args:
-            weight: from the context, relative to its last value, to the horizon; the last row is
-                the intercept.
-        """
-        if self.linear is None:
-            raise UnsupportedError("SegmentForecaster: built without a linear map")
-        self.linear.copy_(weight)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
 
     def _segments(self, features: Float[Tensor, "B T K"]) -> Float[Tensor, "B N WK"]:
         B, T, K = features.shape

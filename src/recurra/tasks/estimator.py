@@ -8,7 +8,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from recurra.errors import NotFittedError, OptionError, RunFolderError
 from recurra.tasks.parameters import parameters
@@ -40,7 +40,7 @@ class Measures:
         }
 
     @classmethod
-    def from_json(cls, found: dict[str, Any], folder: Path) -> Self:
+    def from_json(cls, found: dict[str, Any], folder: Path) -> "Measures":
         """What `to_json` wrote.
 
         Raises:
@@ -95,7 +95,7 @@ class Estimator(ABC):
     interrupted_: bool = field(init=False, repr=False, compare=False)
 
     @abstractmethod
-    def fit(self, data: Any, valid: Any = None) -> Self:
+    def fit(self, data: Any, valid: Any = None) -> "Estimator":
         """Learn from `data`; `valid` is a later or another part to validate and test on."""
 
     @abstractmethod
@@ -120,7 +120,7 @@ class Estimator(ABC):
 
     @classmethod
     @abstractmethod
-    def load(cls, folder: str | Path) -> Self:
+    def load(cls, folder: str | Path) -> "Estimator":
         """Read a run folder."""
 
     @staticmethod
@@ -133,7 +133,7 @@ class Estimator(ABC):
         del deep
         return {field.name: getattr(self, field.name) for field in fields(self) if field.init}
 
-    def set_params(self, **params: Any) -> Self:
+    def set_params(self, **params: Any) -> "Estimator":
         """Change fields, as scikit-learn does.
 
         Raises:

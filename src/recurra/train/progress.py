@@ -2,7 +2,6 @@
 
 import time
 from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -37,7 +36,7 @@ class Report:
         )
         self._task = self._bar.add_task(f"epoch 1/{epochs}", total=epochs * steps)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Report":
         self._bar.start()
         return self
 

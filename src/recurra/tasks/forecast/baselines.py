@@ -4,7 +4,7 @@ Each is given the windows of scaled data and answers in the same scale.
 """
 
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,7 @@ class NLinear:
     weight: Floats
 
     @classmethod
-    def fit(cls, windows: Windows, training: Indices, validation: Indices) -> Self:
+    def fit(cls, windows: Windows, training: Indices, validation: Indices) -> "NLinear":
         """Learn from at most 50,000 of the training windows, spread evenly."""
         size = windows.context + 1
         gram, moment = np.zeros((size, size)), np.zeros((size, windows.horizon))

@@ -10,11 +10,11 @@ from recurra.data import CovariateScaler, Panel, Scaler, Windows, find_season, t
 from recurra.errors import DataError
 from recurra.tasks.estimator import Measures
 from recurra.tasks.forecast.baselines import NLinear
-from recurra.tasks.forecast.intervals import LEVELS, Intervals, measured_coverage
+from recurra.tasks.forecast.intervals import LEVELS, calibrate
 from recurra.tasks.forecast.learned import Learned
 from recurra.tasks.forecast.measure import MODEL, Units, compare, thinned, verdict
 from recurra.tasks.forecast.metrics import naive_scale
-from recurra.tasks.forecast.network import Lesson, answer, teach
+from recurra.tasks.forecast.network import Lesson, answer, blend, teach
 from recurra.tasks.forecast.setting import Setting
 from recurra.tasks.forecast.split import (
     Split,
@@ -81,25 +81,28 @@ class Fit:
     def run(self) -> Fitted:
         """Teach the network, then measure it."""
         lesson = Lesson(self.windows, self.training, self.wishes.batch_size, self.wishes.seed)
-        nlinear = NLinear.fit(self.windows, self.training, self.validation)
         network, history = teach(
-            self.setting,
-            self.windows,
-            lesson,
-            self.validation,
-            self.plan,
-            self.wishes.seed,
-            nlinear,
+            self.setting, self.windows, lesson, self.validation, self.plan, self.wishes.seed
         )
         self._say(
             "learned",
             f"{len(history.epochs)} epochs in {history.epochs[-1].seconds:.0f} s, ended by "
             f"{history.ended}; kept epoch {history.best.epoch}",
         )
+        nlinear = NLinear.fit(self.windows, self.training, self.validation)
+        blend(network, nlinear, self.windows, self.validation)
+        self._say("blended", f"{network.share:.0%} of the linear forecast, by validation")
         validation, test = (thinned(self.windows, part) for part in (self.validation, self.test))
         held_out = np.concatenate([validation, test])
         predicted = answer(network, self.windows, held_out, self.windows.series(held_out))
         targets = self.windows.targets(held_out)
+        intervals, shares = calibrate(
+            predicted,
+            targets.y,
+            targets.observed,
+            self.windows.times(held_out),
+            self.split.test,
+        )
         learned = Learned(
             setting=self.setting,
             network=network,
@@ -110,15 +113,8 @@ class Fit:
             covariates=self.covariates,
             naive_scales=self._naive_scales(),
             nlinear=nlinear,
-            intervals=Intervals.fit(targets.y - predicted, targets.observed),
+            intervals=intervals,
             tail=tail(self.whole, self.setting.context),
-        )
-        shares = measured_coverage(
-            predicted,
-            targets.y,
-            targets.observed,
-            self.windows.times(held_out),
-            self.split.test,
         )
         units = Units(self.scaler.mean, self.scaler.std, learned.naive_scales)
         table = compare(

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -60,7 +60,7 @@ class Forecaster(Estimator):
     cell: Annotated[str, "recurrent cell: elman, gru, lstm"] = "gru"
     hidden_size: Annotated[int, "width of the cell, H"] = 128
     context: Annotated[int | None, "steps looked back; found from season and horizon"] = None
-    dropout: Annotated[float, "share of features dropped before the last layer"] = 0.2
+    dropout: Annotated[float, "share of features dropped before the last layer"] = 0.1
     learning_rate: Annotated[float, "Adam's step size, per step"] = 2e-3
     batch_size: Annotated[int | None, "windows per step; found from their number"] = None
     epochs: Annotated[int, "most passes over the windows"] = 30
@@ -72,7 +72,7 @@ class Forecaster(Estimator):
     history_: History = field(init=False, repr=False, compare=False)
     data_: dict[str, str] = field(init=False, repr=False, compare=False)
 
-    def fit(self, data: Table, valid: Table | None = None) -> Self:
+    def fit(self, data: Table, valid: Table | None = None) -> "Forecaster":
         """Learn from a table.
 
         The last stretch of time is held out: its first half to stop learning in time, its second
@@ -178,7 +178,7 @@ class Forecaster(Estimator):
         save_run(run, Path(folder), draw)
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
+    def load(cls, folder: str | Path) -> "Forecaster":
         """Read a run folder, trusting none of it.
 
         Raises:

@@ -1,16 +1,26 @@
-"""Intervals that hold the truth as often as they say: split conformal prediction.
+"""Intervals that hold the truth as often as they say: adaptive conformal prediction.
 
 The errors of held-out forecasts are kept, one set per step of the horizon, and an interval reaches
 from the forecast by their lower and upper quantile. The two sides are separate, for errors are
 often skewed. Errors are measured in units of the series' training deviation, so all series share
 one set.
 
-Source: Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005, section 4.1;
-Stankevičiūtė, Alaa and van der Schaar, "Conformal Time-Series Forecasting", 2021, section 3.
+Times change, and yesterday's quantile may hold too little tomorrow. So the held-out stretch is
+walked through in blocks of time, each judged by intervals from before it, as in use; what a block
+missed too much or too little moves the quantile for the next:
+
+    a_{k+1} = a_k + 0.5 (a - missed_k)        a = 1 - level
+
+The shares held by the blocks are the measured coverage; the last quantile, over all errors, makes
+the intervals that are kept.
+
+Sources: Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005, section 4.1;
+Gibbs and Candès, "Adaptive Conformal Inference Under Distribution Shift", 2021, arXiv:2106.00170,
+equation 2.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +33,9 @@ Indices = NDArray[np.int64]
 
 LEVELS = (80, 95)
 BLOCKS = 8
+PACE = 0.5
+LEAST_MISS, MOST_MISS = 0.005, 0.9
+FEWEST_SCORES = 40
 
 
 @dataclass(frozen=True)
@@ -38,21 +51,21 @@ class Intervals:
     high: Floats
 
     @classmethod
-    def fit(cls, residuals: Floats, observed: Flags) -> Self:
+    def fit(cls, residuals: Floats, observed: Flags, misses: Mapping[int, float]) -> "Intervals":
         """Learn from held-out errors.
 
         Args:
             residuals: (N, P) true minus predicted, scaled.
             observed: (N, P) which of them are real.
+            misses: for each level the share that may lie outside.
         """
         P = residuals.shape[1]
         low, high = np.empty((len(LEVELS), P)), np.empty((len(LEVELS), P))
         for step in range(P):
             scores = np.sort(_pooled(residuals, observed, step))
             for row, level in enumerate(LEVELS):
-                tail = (100 - level) / 200
-                # Ranks of n + 1 exchangeable scores, of which the next one is any.
-                rank = int(np.ceil((1 - tail) * (len(scores) + 1))) - 1
+                # Ranks among n + 1 exchangeable scores, of which the next one is any.
+                rank = int(np.ceil((1 - misses[level] / 2) * (len(scores) + 1))) - 1
                 rank = min(rank, len(scores) - 1)
                 low[row, step] = scores[len(scores) - 1 - rank]
                 high[row, step] = scores[rank]
@@ -70,18 +83,15 @@ def _pooled(residuals: Floats, observed: Flags, step: int) -> Floats:
     while True:
         near = slice(max(0, step - reach), step + reach + 1)
         scores = residuals[:, near][observed[:, near]]
-        if len(scores) >= 40 or reach >= residuals.shape[1]:
+        if len(scores) >= FEWEST_SCORES or reach >= residuals.shape[1]:
             return scores
         reach += 1
 
 
-def measured_coverage(
+def calibrate(
     predicted: Floats, true: Floats, observed: Flags, times: Indices, begin: int
-) -> dict[int, float]:
-    """Coverage on held-out origins, each block judged by intervals from before it.
-
-    The origins from `begin` on are cut into blocks of time; each block's intervals are learned
-    from those forecasts alone whose whole horizon had passed before the block began, as in use.
+) -> tuple[Intervals, dict[int, float]]:
+    """The intervals to keep, and the share that each level held on the way to them.
 
     Args:
         predicted: (N, P) scaled, of validation and test origins.
@@ -91,16 +101,22 @@ def measured_coverage(
         begin: grid index at which the test part begins.
     """
     P = predicted.shape[1]
-    held_out = np.unique(times[times >= begin])
-    hits = dict.fromkeys(LEVELS, 0.0)
+    residuals = true - predicted
+    misses = {level: 1 - level / 100 for level in LEVELS}
+    held = dict.fromkeys(LEVELS, 0.0)
     total = 0
-    for block in np.array_split(held_out, min(BLOCKS, len(held_out))):
+    moments = np.unique(times[times >= begin])
+    for block in np.array_split(moments, min(BLOCKS, len(moments))):
         known = times + P <= block[0]
         judged = (times >= block[0]) & (times <= block[-1])
-        intervals = Intervals.fit((true - predicted)[known], observed[known])
+        intervals = Intervals.fit(residuals[known], observed[known], misses)
         count = int(observed[judged].sum())
-        total += count
         for level in LEVELS:
             low, high = intervals.around(predicted[judged], level)
-            hits[level] += count * coverage(low, high, true[judged], observed[judged])
-    return {level: hits[level] / max(1, total) for level in LEVELS}
+            share = coverage(low, high, true[judged], observed[judged])
+            held[level] += count * share
+            moved = misses[level] + PACE * (share - level / 100)
+            misses[level] = float(np.clip(moved, LEAST_MISS, MOST_MISS))
+        total += count
+    shares = {level: held[level] / max(1, total) for level in LEVELS}
+    return Intervals.fit(residuals, observed, misses), shares

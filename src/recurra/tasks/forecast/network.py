@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recurra.data import Context, Windows
-from recurra.models import SegmentForecaster
+from recurra.models import Blend
 from recurra.tasks.forecast.baselines import NLinear
 from recurra.tasks.forecast.setting import Setting
 from recurra.train import History, Plan, train
@@ -89,14 +89,8 @@ def absolute_error(model: nn.Module, batch: Batch) -> Tensor:
 
 
 def teach(
-    setting: Setting,
-    windows: Windows,
-    lesson: Lesson,
-    validation: Indices,
-    plan: Plan,
-    seed: int,
-    linear: NLinear | None,
-) -> tuple[nn.Module, History]:
+    setting: Setting, windows: Windows, lesson: Lesson, validation: Indices, plan: Plan, seed: int
+) -> tuple[Blend, History]:
     """Build the network and teach it; its weights are those of the best validated epoch.
 
     Args:
@@ -106,9 +100,8 @@ def teach(
         validation: origins to validate on; at most 4,096 of them are used, spread evenly.
         plan: how long and how fast.
         seed: of the weights and of dropout; the caller's random state is left as it was.
-        linear: what the segment model starts from.
     """
-    held_out = validation[:: max(1, -(-len(validation) // MOST_VALIDATION))]
+    held_out = _few(validation)
     true = windows.targets(held_out)
 
     def validate() -> float:
@@ -118,8 +111,6 @@ def teach(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = setting.build()
-        if linear is not None and isinstance(model, SegmentForecaster):
-            model.take_linear(torch.from_numpy(linear.weight))
         history = train(
             model,
             lesson,
@@ -129,6 +120,25 @@ def teach(
             steps=lesson.steps,
         )
     return model, history
+
+
+def blend(model: Blend, linear: NLinear, windows: Windows, validation: Indices) -> None:
+    """Give the linear baseline the share, in twentieths, that validates best."""
+    held_out = _few(validation)
+    true = windows.targets(held_out)
+    learned = answer(model, windows, held_out, windows.series(held_out))
+    straight = linear.predict(windows, held_out)
+
+    def loss(share: float) -> float:
+        error = np.abs((1 - share) * learned + share * straight - true.y)
+        return float(error[true.observed].mean())
+
+    model.linear.copy_(torch.from_numpy(linear.weight))
+    model.share.fill_(min(np.arange(21) / 20, key=loss))
+
+
+def _few(origins: Indices) -> Indices:
+    return origins[:: max(1, -(-len(origins) // MOST_VALIDATION))]
 
 
 def answer(model: nn.Module, windows: Windows, origins: Indices, series: Indices) -> Floats:

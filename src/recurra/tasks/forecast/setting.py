@@ -7,7 +7,7 @@ from torch import nn
 
 from recurra.cells import CELLS
 from recurra.errors import OptionError
-from recurra.models import AutoregressiveForecaster, SegmentForecaster
+from recurra.models import AutoregressiveForecaster, Blend, SegmentForecaster
 
 MODELS = ("segment", "autoregressive")
 
@@ -70,14 +70,16 @@ class Setting:
         if self.context % self.segment:
             raise OptionError(f"context {self.context} is no multiple of segment {self.segment}")
 
-    def build(self) -> nn.Module:
-        """The network, with weights drawn afresh."""
+    def build(self) -> Blend:
+        """The network with weights drawn afresh, beside a linear map that has no share yet."""
+        return Blend(self._network(), context=self.context, horizon=self.horizon)
+
+    def _network(self) -> nn.Module:
         make: Any = CELLS[self.cell]
         shared: dict[str, Any] = {"horizon": self.horizon, "series": self.series, "gaps": self.gaps}
         if self.model == "segment":
             return SegmentForecaster(
                 make(self.hidden_size, self.hidden_size),
-                context=self.context,
                 segment=self.segment,
                 past=self.past,
                 future=self.future,
