@@ -6,7 +6,7 @@ A field is written `name: Annotated[kind, "meaning and unit"] = default`, where 
 
 import types
 from dataclasses import MISSING, dataclass, fields
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 Value = int | float | str | bool | None | tuple[str, ...]
 
@@ -73,7 +73,7 @@ def _parameter(name: str, hint: Any, default: Any) -> Parameter:
         raise TypeError(f"the field {name} has no meaning or no default")
     kind, meaning = get_args(hint)[:2]
     optional = False
-    if get_origin(kind) is types.UnionType:
+    if get_origin(kind) in (types.UnionType, Union):
         optional = True
         (kind,) = (part for part in get_args(kind) if part is not types.NoneType)
     choices: tuple[str, ...] = ()
