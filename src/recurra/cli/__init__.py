@@ -42,9 +42,20 @@ def main(argv: list[str] | None = None) -> int:
         print("recurra: interrupted, nothing was written", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader has left; a write at exit would only complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_output()  # the reader has left
         return 0
+    except OSError as error:
+        if args.debug:
+            raise
+        _close_output()
+        where = error.filename or "standard output"
+        print(f"recurra: {where}: {error.strerror or error}; try another place", file=sys.stderr)
+        return 2
+
+
+def _close_output() -> None:
+    """Where a write to standard output failed, one at exit would only complain again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser(argv: list[str]) -> argparse.ArgumentParser:

@@ -25,19 +25,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Predict, then print or write the answer whole."""
     import sys
+    from functools import partial
 
     from recurra.errors import OptionError
     from recurra.tasks import Forecaster, load
 
     estimator = load(args.run)
-    if not args.target:
-        answer = estimator.predict(args.data)
-    elif isinstance(estimator, Forecaster):
+    if isinstance(estimator, Forecaster):
         answer = estimator.predict(args.data, target=args.target)
-    else:
+        draw = partial(estimator.plot, target=args.target)
+    elif args.target:
         raise OptionError(f"--target fits forecasts; {args.run} is a run of {estimator.task}")
+    else:
+        answer, draw = estimator.predict(args.data), partial(estimator.plot)
     if args.plot is not None:
-        estimator.plot(answer, args.plot, args.data)
+        draw(answer, args.plot, args.data)
         print(f"drawn     {args.plot}", file=sys.stderr)
     if args.out is None:
         answer.to_csv(sys.stdout, index=False)

@@ -33,6 +33,8 @@ def run(args: argparse.Namespace) -> int:
     out = _place(args)
     estimator = from_args(TASKS[args.task], args)
     estimator.fit(args.data, valid=args.valid)
+    if args.out is None:
+        out = _place(args)  # another training may have taken the number in the meantime
     estimator.save(out)
     show_measures(estimator.measures_)
     print(f"saved     {out}")

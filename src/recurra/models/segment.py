@@ -30,7 +30,7 @@ class SegmentForecaster(nn.Module):
     """Predicts all steps of the horizon at once from segments of the context.
 
     Args:
-        cell: what remembers; its input and output width is D, which is even.
+        cell: what remembers; its input and output width is D.
         horizon: steps predicted.
         segment: steps in a segment, w.
         series: how many series there are to tell apart.
@@ -58,8 +58,8 @@ class SegmentForecaster(nn.Module):
         self.answers = -(-horizon // segment)
         self.gaps = gaps
         self.embed = nn.Linear(segment * (1 + gaps + past + future), width)
-        self.position = nn.Parameter(torch.randn(self.answers, width // 2))
-        self.series = SeriesEmbedding(series, width - width // 2)
+        self.position = nn.Parameter(torch.randn(self.answers, width - width // 2))
+        self.series = SeriesEmbedding(series, width // 2)
         self.ahead = nn.Linear(segment * future, width) if future else None
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(cell.output_size, segment)

@@ -53,7 +53,7 @@ class Measures:
                 about=str(found["about"]),
                 verdict=str(found["verdict"]),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise RunFolderError(f"{folder}: damaged measures: {error!r}") from error
 
 

@@ -43,7 +43,7 @@ class Parameter:
             return None
         if self.many and isinstance(value, list) and all(isinstance(part, str) for part in value):
             return tuple(value)
-        if self.kind is float and type(value) is int:
+        if self.kind is float and type(value) is int and abs(value) < 2**53:
             return float(value)
         fits = not self.many and type(value) is self.kind
         if fits and (not self.choices or value in self.choices):

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from typing import NoReturn
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,29 @@ class History:
         """Read what `lines` wrote.
 
         Raises:
-            ValueError, TypeError: a line is no JSON object with exactly an epoch's fields.
+            ValueError, TypeError, RecursionError: a line is no JSON object with exactly an epoch's
+                fields, or there is none.
         """
-        return cls([Epoch(**json.loads(line)) for line in lines if line.strip()], ended)
+        epochs = [_epoch(line) for line in lines]
+        if not epochs:
+            raise ValueError("no epoch at all")
+        return cls(epochs, ended)
+
+
+def _epoch(line: str) -> Epoch:
+    found = json.loads(line, parse_constant=refuse_constant)
+    epoch = Epoch(**found)
+    for part in fields(Epoch):
+        value = found[part.name]
+        if type(value) is not part.type:
+            raise TypeError(f"{part.name} is {value!r}")
+    return epoch
+
+
+def refuse_constant(name: str) -> NoReturn:
+    """For `json.loads`, which by itself takes NaN and Infinity for numbers.
+
+    Raises:
+        ValueError: always.
+    """
+    raise ValueError(f"{name} is no JSON number")

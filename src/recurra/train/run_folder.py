@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from recurra import __version__
 from recurra.errors import MissingFileError, RunFolderError, StorageError
-from recurra.train.history import History
+from recurra.train.history import History, refuse_constant
 
 FORMAT = 1
 WEIGHTS, RUN, HISTORY = "model.safetensors", "run.json", "history.jsonl"
@@ -91,8 +91,11 @@ def save_run(run: Run, folder: Path, draw: Mapping[str, Callable[[Path], None]])
 
 
 def _refused(folder: Path, error: OSError) -> StorageError:
+    # A picture's own refusal names a file that is gone by now; what lies behind it counts.
+    cause = error.__cause__ if isinstance(error, StorageError) else error
+    reason = getattr(cause, "strerror", None) or cause
     return StorageError(
-        f"{folder}: not saved, nothing there was changed: {error.strerror or error}; "
+        f"{folder}: not saved, nothing there was changed: {reason}; "
         "make room or choose another place with --out"
     )
 
@@ -130,11 +133,13 @@ def _exchange(new: Path, place: Path) -> None:
         new.rename(place)
         return
     aside = Path(tempfile.mkdtemp(prefix=f".{place.name}.old.", dir=place.parent))
-    place.rename(aside / place.name)
+    old = aside / place.name
     try:
+        place.rename(old)
         new.rename(place)
-    except OSError:
-        (aside / place.name).rename(place)
+    except BaseException:  # Ctrl-C too must not cost the old run
+        if old.exists():
+            old.rename(place)
         raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -173,7 +178,7 @@ def load_run(folder: Path, task: str | None = None) -> Run:
 def _read(folder: Path, name: str) -> bytes:
     """A file's bytes, if it is a plain file of a sane size that lies in the folder itself."""
     path = folder / name
-    if path.is_symlink() and path.resolve().parent != folder.resolve():
+    if path.is_symlink() and Path(os.path.realpath(path)).parent != folder.resolve():
         raise RunFolderError(f"{path}: leads out of the run folder")
     if not path.is_file():
         raise RunFolderError(f"{path}: missing; this is no run folder, or a damaged one")
@@ -186,7 +191,7 @@ def _read(folder: Path, name: str) -> bytes:
 def _description(folder: Path) -> dict[str, Any]:
     path = folder / RUN
     try:
-        description = json.loads(_read(folder, RUN))
+        description = json.loads(_read(folder, RUN), parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
         raise RunFolderError(f"{path}: damaged: {error}") from error
     if not isinstance(description, dict) or set(description) != KEYS:
@@ -216,7 +221,7 @@ def _tensors(folder: Path) -> dict[str, Tensor]:
 def _history(folder: Path, ended: str) -> History:
     try:
         return History.from_lines(_read(folder, HISTORY).decode().splitlines(), ended)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise RunFolderError(f"{folder / HISTORY}: damaged: {error}") from error
 
 
@@ -245,7 +250,10 @@ def load_weights(
             raise RunFolderError(
                 f"{path}: {name} is {_shape(given)}; the fields in {RUN} ask for {_shape(value)}"
             )
-    model = build()
+        if not given.isfinite().all():
+            raise RunFolderError(f"{path}: {name} holds what is no finite number")
+    with torch.random.fork_rng(devices=[]):
+        model = build()
     model.load_state_dict(dict(tensors))
     return model.eval()
 

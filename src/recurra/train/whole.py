@@ -11,11 +11,17 @@ from recurra.errors import StorageError
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Have `write` fill a file beside `path`, then rename it into place.
 
+    A link stays a link to what is replaced; a device or a pipe is written to as it is.
+
     Raises:
         StorageError: the file system refused; what stood at `path` before still does.
     """
     beside = None
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            write(path)
+            return
+        path = Path(os.path.realpath(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         # The ending stays: it tells pandas and matplotlib the format.
         handle, name = tempfile.mkstemp(f".part{path.suffix}", f".{path.stem}.", path.parent)
@@ -28,7 +34,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         beside.replace(path)
     except OSError as error:
         raise StorageError(
-            f"{path}: not written, what was there is unchanged: {error.strerror or error}"
+            f"{path}: not written, what was there is unchanged: {error.strerror or error}; "
+            "make room or choose another place"
         ) from error
     finally:
         if beside is not None:

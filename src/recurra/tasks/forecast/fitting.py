@@ -142,10 +142,13 @@ class Fit:
         """Horizon, season and the parts of time; series that are too short are out."""
         starts, lengths = _extent(panel)
         wishes = self.wishes
-        # The season decides the default horizon, so it is looked for in the first 70 %, which is
-        # before anything that may be held out.
         end = int((starts + lengths).max())
-        seen = [values[: max(8, int(0.7 * len(values)))] for values in panel.values]
+        # The season decides the horizon that was not given, so it is looked for before anything
+        # that the longest horizon would hold out.
+        longest = wishes.horizon or max(1, int(lengths.min()) // 5)
+        before = choose_split(starts, lengths, longest).valid if valid is None else valid
+        parts = zip(panel.values, starts, strict=True)
+        seen = [values[: max(0, before - start)] for values, start in parts]
         season = None
         if wishes.season is None:
             found = find_season(seen, panel.grid.frequency)
@@ -160,7 +163,7 @@ class Fit:
             season = wishes.season
         horizon = wishes.horizon
         if horizon is None:
-            horizon = min(season or SHORT_HORIZON, max(1, int(lengths.min()) // 5))
+            horizon = min(season or SHORT_HORIZON, longest)
             self._say("horizon", f"{horizon} steps; --horizon N sets another")
         elif horizon < 1:
             raise DataError(f"--horizon is {horizon}; it is at least 1")
@@ -200,12 +203,11 @@ class Fit:
         scaler = Scaler.fit(panel.names, panel.values, training)
         covariates = CovariateScaler.fit(panel, training)
         windows = Windows(panel, scaler, covariates, context, self.horizon)
-        weights = sum(weight.numel() for weight in setting.build().parameters())
         pieces = f" in {context // segment} segments" if setting.segment > 1 else ""
         self._say(
             "model",
             f"{setting.cell} of {setting.hidden_size}, {setting.model}: looks back {context} "
-            f"steps{pieces}; {weights:,} weights",
+            f"steps{pieces}; {setting.weights():,} weights",
         )
         return setting, windows, scaler, covariates
 

@@ -1,6 +1,8 @@
 """The estimator."""
 
 import hashlib
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -19,6 +21,8 @@ from recurra.tasks.forecast.store import from_run, to_json, to_tensors
 from recurra.train import History, Plan, Run, load_run, save_run
 
 Table = str | Path | Any
+
+MOST_BATCH = 65_536
 
 
 @dataclass
@@ -93,8 +97,7 @@ class Forecaster(Estimator):
             minutes=self.minutes,
             quiet=self.quiet,
         )
-        if self.batch_size is not None and self.batch_size < 1:
-            raise OptionError(f"--batch-size is {self.batch_size}; it is at least 1")
+        self._check()
         panel, begin = self._read(data, valid)
         fitted = Fit(panel, self._wishes(), plan, begin).run()
         self.learned_, self.history_ = fitted.learned, fitted.history
@@ -136,18 +139,25 @@ class Forecaster(Estimator):
         measures = backtest(self.learned_, self._panel(data), windows)
         return pd.DataFrame({"model": measures.metrics, **measures.baselines}).T
 
-    def plot(self, forecast: pd.DataFrame, path: str | Path, data: Table | None = None) -> None:
+    def plot(
+        self,
+        forecast: pd.DataFrame,
+        path: str | Path,
+        data: Table | None = None,
+        *,
+        target: tuple[str, ...] = (),
+    ) -> None:
         """Draw the end of the history, the forecast and its intervals.
 
         Args:
             forecast: from `predict`.
             path: a file that ends in .png, .svg or .pdf.
-            data: what was given to `predict`.
+            data: what was given to `predict`; likewise `target`.
         """
         from recurra.tasks.forecast.plots import draw_forecast
 
         self._need("learned_")
-        draw_forecast(Path(path), self._panel(data), forecast)
+        draw_forecast(Path(path), self._panel(data, target), forecast)
 
     def plot_history(self, path: str | Path) -> None:
         """Draw training and validation loss over the epochs."""
@@ -170,11 +180,13 @@ class Forecaster(Estimator):
             measures=self.measures_.to_json(),
             data=self.data_,
         )
-        forecast = self.predict()
-        draw = {
-            "training.png": lambda path: draw_history(path, self.history_),
-            "forecast.png": lambda path: draw_forecast(path, self.learned_.tail, forecast),
+        draw: dict[str, Callable[[Path], None]] = {
+            "training.png": lambda path: draw_history(path, self.history_)
         }
+        # Where covariates known ahead end with the series, there is nothing to draw yet.
+        with suppress(DataError):
+            forecast = self.predict()
+            draw["forecast.png"] = lambda path: draw_forecast(path, self.learned_.tail, forecast)
         save_run(run, Path(folder), draw)
 
     @classmethod
@@ -197,6 +209,15 @@ class Forecaster(Estimator):
     def sample(folder: str | Path) -> Path:
         """Write a table of two daily series with a weekly season; its path."""
         return write_sample(Path(folder))
+
+    def _check(self) -> None:
+        """What neither the plan nor the setting sees before something else trips over it."""
+        ranges = {"batch_size": (1, MOST_BATCH), "context": (1, 10**6), "seed": (0, 2**63 - 1)}
+        for name, (least, most) in ranges.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                flag = name.replace("_", "-")
+                raise OptionError(f"--{flag} is {value}; it is {least} … {most}")
 
     def _read(self, data: Table, valid: Table | None) -> tuple[Panel, int | None]:
         options = ReadOptions(

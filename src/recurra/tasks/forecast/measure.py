@@ -71,20 +71,17 @@ def spread(windows: Windows, origins: Indices, count: int) -> Indices:
 
 
 def verdict(table: Table) -> str:
-    """One sentence: whether the model beats its baselines, and which one wins if not."""
+    """One sentence: whether the model beats its best baseline, or loses, or is level with it."""
     scores = {name: row["mase"] for name, row in table.items() if np.isfinite(row["mase"])}
-    metric = "mase" if scores else "mae"
+    word = "MASE" if scores else "MAE"
     scores = scores or {name: row["mae"] for name, row in table.items()}
+    mine = scores.pop(MODEL)
     best = min(scores, key=lambda name: scores[name])
-    others = {name: score for name, score in scores.items() if name != MODEL}
-    word = metric.upper()
-    if best != MODEL:
+    if f"{mine:.3f}" == f"{scores[best]:.3f}":
+        return f"the model and the best baseline, {best}, are level: {word} {mine:.3f}"
+    if mine < scores[best]:
         return (
-            f"the baseline {best} wins: {word} {scores[best]:.3f} against the model's "
-            f"{scores[MODEL]:.3f}"
+            f"the model wins: {word} {mine:.3f} against {scores[best]:.3f} of the best baseline, "
+            f"{best}"
         )
-    second = min(others, key=lambda name: others[name])
-    return (
-        f"the model wins: {word} {scores[MODEL]:.3f} against {others[second]:.3f} of the best "
-        f"baseline, {second}"
-    )
+    return f"the baseline {best} wins: {word} {scores[best]:.3f} against the model's {mine:.3f}"

@@ -9,9 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from recurra.data import Panel
+from recurra.errors import OptionError
 from recurra.tasks.forecast.intervals import LEVELS
 from recurra.train import History, write_whole
 
+FORMATS = (".png", ".svg", ".pdf")
 MOST_SERIES = 6
 HISTORY_PER_HORIZON = 4
 INK, FORECAST = "#30343b", "#c2410c"
@@ -74,6 +76,8 @@ def draw_history(path: Path, history: History) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
+    if path.suffix not in FORMATS:
+        raise OptionError(f"{path}: what fits is a picture's name with {', '.join(FORMATS)}")
     # A fixed salt and no date: the same picture has the same bytes.
     with mpl.rc_context({"svg.hashsalt": "recurra"}):
         write_whole(path, lambda part: figure.savefig(part, dpi=120))

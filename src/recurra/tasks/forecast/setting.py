@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from recurra.cells import CELLS
@@ -65,14 +66,17 @@ class Setting:
                 raise OptionError(f"--{_flag(name)} is {value!r}; it is {least} … {most}")
         if not (isinstance(self.dropout, float | int) and 0 <= self.dropout < 1):
             raise OptionError(f"--dropout is {self.dropout!r}; it lies in 0 … 1")
-        if self.hidden_size % 2:
-            raise OptionError(f"--hidden-size is {self.hidden_size}; it is even")
         if self.context % self.segment:
             raise OptionError(f"context {self.context} is no multiple of segment {self.segment}")
 
     def build(self) -> Blend:
         """The network with weights drawn afresh, beside a linear map that has no share yet."""
         return Blend(self._network(), context=self.context, horizon=self.horizon)
+
+    def weights(self) -> int:
+        """How many numbers the network learns, counted without drawing any."""
+        with torch.device("meta"):
+            return sum(weight.numel() for weight in self.build().parameters())
 
     def _network(self) -> nn.Module:
         make: Any = CELLS[self.cell]
