@@ -18,10 +18,12 @@ from recurra.tasks.forecast.network import Lesson, answer, blend, teach
 from recurra.tasks.forecast.setting import Setting
 from recurra.tasks.forecast.split import (
     Split,
+    before,
     choose_context,
     choose_segment,
     choose_split,
     long_enough,
+    longest_horizon,
     too_short,
 )
 from recurra.train import History, Plan
@@ -146,9 +148,9 @@ class Fit:
         # The season decides the horizon that was not given, so it is looked for before anything
         # that the longest horizon would hold out.
         longest = wishes.horizon or max(1, int(lengths.min()) // 5)
-        before = choose_split(starts, lengths, longest).valid if valid is None else valid
-        parts = zip(panel.values, starts, strict=True)
-        seen = [values[: max(0, before - start)] for values, start in parts]
+        cut = choose_split(starts, lengths, longest).valid if valid is None else valid
+        parts = zip(panel.values, before(starts, lengths, cut), strict=True)
+        seen = [values[: max(0, end)] for values, end in parts]
         season = None
         if wishes.season is None:
             found = find_season(seen, panel.grid.frequency)
@@ -170,11 +172,12 @@ class Fit:
         split = choose_split(starts, lengths, horizon)
         if valid is not None:
             split = Split(valid, (valid + end) // 2, end)
-        training = np.minimum(starts + lengths, split.valid) - starts
+        training = before(starts, lengths, split.valid)
         enough = long_enough(training, horizon, wishes.context)
         if not enough.all():
             if not (wishes.skip_short and enough.any()):
-                raise too_short(panel.names, lengths, enough, horizon, wishes.context)
+                fits = longest_horizon(starts, lengths, wishes.context, valid)
+                raise too_short(panel.names, training, enough, horizon, wishes.context, fits)
             self._say("skipped", f"{int((~enough).sum())} series too short to learn from")
             panel = _only(panel, np.flatnonzero(enough))
         return panel, split, horizon, season or 1
@@ -183,7 +186,7 @@ class Fit:
         """The network's shape, and the scaled windows."""
         panel, wishes = self.panel, self.wishes
         starts, lengths = _extent(panel)
-        training = np.minimum(starts + lengths, self.split.valid) - starts
+        training = before(starts, lengths, self.split.valid)
         context = wishes.context or choose_context(int(training.min()), self.horizon, self.season)
         context, segment = choose_segment(context, self.horizon, wishes.context is not None)
         gaps = any(np.isnan(values).any() for values in panel.values)
@@ -223,7 +226,7 @@ class Fit:
 
     def _naive_scales(self) -> NDArray[np.float64]:
         starts, lengths = _extent(self.panel)
-        training = np.minimum(starts + lengths, self.split.valid) - starts
+        training = before(starts, lengths, self.split.valid)
         parts = zip(self.panel.values, training, strict=True)
         return np.array([naive_scale(values[:end], self.season) for values, end in parts])
 

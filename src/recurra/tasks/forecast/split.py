@@ -1,5 +1,6 @@
 """What `fit` decides from the lengths alone: what to hold out, how far to look back."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +44,12 @@ def least_context(horizon: int) -> int:
     return min(4, horizon) + 1
 
 
+def before(starts: Indices, lengths: Indices, valid: int) -> Indices:
+    """Steps of each series before the validation part, (S,); 0 or less where it has none."""
+    steps: Indices = np.minimum(starts + lengths, valid) - starts
+    return steps
+
+
 def long_enough(training: Indices, horizon: int, context: int | None) -> Flags:
     """Which series can be learned from, (S,).
 
@@ -55,19 +62,53 @@ def long_enough(training: Indices, horizon: int, context: int | None) -> Flags:
 
 
 def too_short(
-    names: tuple[str, ...], lengths: Indices, enough: Flags, horizon: int, context: int | None
+    names: tuple[str, ...],
+    training: Indices,
+    enough: Flags,
+    horizon: int,
+    context: int | None,
+    fits: int,
 ) -> DataError:
-    """The error for series that cannot be learned from; `enough` is from `long_enough`."""
+    """The error for series that cannot be learned from.
+
+    Args:
+        names: (S,)
+        training: (S,) steps of each before the validation part.
+        enough: from `long_enough`.
+        horizon: steps predicted.
+        context: steps looked back, where the user said so.
+        fits: from `longest_horizon`.
+    """
     first = int(np.argmin(enough))
     back = context or least_context(horizon)
-    fits = (int(lengths[first]) - back) // 3
-    mend = f"--horizon {fits} fits" if fits >= 1 else "it is too short for any horizon"
-    drop = int((~enough).sum())
-    rest = "" if drop == len(names) else f", or --skip-short (drops {drop} of {len(names)} series)"
+    shorter = "a shorter --context may" if context else "no shorter --horizon does"
+    mends = [f"--horizon {fits} fits" if fits else shorter]
+    if enough.any():
+        mends.append(f"--skip-short leaves out {int((~enough).sum())} of {len(names)} series")
     return DataError(
-        f'series "{names[first]}" has {lengths[first]} steps; horizon {horizon} with context '
-        f"{back} needs {back + 3 * horizon}, to learn, validate and test: {mend}{rest}"
+        f'series "{names[first]}" has {max(0, int(training[first]))} steps before what is held out '
+        f"to validate and test; horizon {horizon} with context {back} needs {back + horizon}: "
+        + ", or ".join(mends)
     )
+
+
+def longest_horizon(
+    starts: Indices, lengths: Indices, context: int | None, valid: int | None
+) -> int:
+    """The longest horizon at which every series can be learned from; 0 when there is none.
+
+    Args:
+        starts: (S,) grid index of each series' first step.
+        lengths: (S,) steps of each series.
+        context: steps looked back, where the user said so.
+        valid: grid index of the validation part, where the user said so.
+    """
+
+    def fails(horizon: int) -> bool:
+        cut = choose_split(starts, lengths, horizon).valid if valid is None else valid
+        return not long_enough(before(starts, lengths, cut), horizon, context).all()
+
+    return bisect_left(range(1, int(lengths.max()) + 1), True, key=fails)
 
 
 def choose_context(training: int, horizon: int, season: int | None) -> int:
