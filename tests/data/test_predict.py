@@ -38,11 +38,14 @@ def test_missing_columns_are_named_and_others_ignored(tmp_path):
     with pytest.raises(DataError) as caught:
         read_panel(path, schema=WIDE)
     assert str(caught.value) == (
-        "new.csv: the model expects 7 columns (HUFL … OT); missing MULL, LULL"
+        "new.csv: the model expects 7 columns (HUFL … OT); missing MULL, LULL; add them, or "
+        "predict with --target NAME,…"
     )
     panel = read_panel(wide().assign(more="x", other=1.0), schema=WIDE)
     assert panel.names == NAMES
-    with pytest.raises(DataError, match=r"expects 8 columns \(date … OT\); missing date"):
+    with pytest.raises(
+        DataError, match=r"expects 8 columns \(date … OT\); missing date; add them$"
+    ):
         read_panel(wide().rename(columns={"date": "when"}), schema=WIDE)
 
 

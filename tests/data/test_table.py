@@ -144,7 +144,7 @@ def test_leading_zeros_of_names_stay(tmp_path):
 
 
 BROKEN = {
-    "empty.csv": (b"", "empty.csv: empty"),
+    "empty.csv": (b"", "empty.csv: empty; it takes a header"),
     "header.csv": (b"date,y\n", "header.csv: a header but no rows"),
     "latin.csv": ("date,größe\n2020-01-01,1\n".encode("latin-1"), "not a table of UTF-8 text"),
     "utf16.csv": ("date,y\n2020-01-01,1\n".encode("utf-16"), "not a table of UTF-8 text"),

@@ -44,7 +44,11 @@ def check_series(
         facts.append(f"left out, no value at all: {_quoted(empty)}")
     constant = [] if constant_fits else [one.name for one in good if one.constant]
     if constant and (not skip or len(constant) == len(good)):
-        every = "" if len(constant) < len(good) else "; no other series is left"
+        every = (
+            ""
+            if len(constant) < len(good)
+            else "; no other series is left; --target COLUMN names others"
+        )
         mend = "" if every else "; --skip-constant leaves such series out"
         value = next(one for one in good if one.constant).values[0]
         raise DataError(

@@ -212,9 +212,10 @@ def known_columns(table: Table, schema: Schema, options: ReadOptions) -> Found:
         all_ = values if set(missing) <= set(values) else schema.columns
         span = listed(all_) if len(all_) < 3 else f"{all_[0]} … {all_[-1]}"
         plural = "column" if len(all_) == 1 else "columns"
+        other = ", or predict with --target NAME,…" if set(missing) <= set(schema.target) else ""
         raise DataError(
             f"{table.name}: the model expects {len(all_)} {plural} ({span}); "
-            f"missing {listed(missing)}"
+            f"missing {listed(missing)}; add them{other}"
         )
     if not schema.time:
         return Found(schema, None)

@@ -67,7 +67,7 @@ def read_table(source: object, na: Sequence[str] = ()) -> Table:
     if not len(table.frame.columns):
         raise DataError(f"{table.name}: no columns")
     if not len(table.frame):
-        raise DataError(f"{table.name}: a header but no rows")
+        raise DataError(f"{table.name}: a header but no rows; it takes a row each step")
     return table
 
 
@@ -103,7 +103,7 @@ def _read_file(path: Path, na: tuple[str, ...]) -> Table:
     if path.is_dir():
         raise DataError(f"{path}: a folder, not a table")
     if not path.exists():
-        raise MissingFileError(f"{path}: no such file")
+        raise MissingFileError(f"{path}: no such file; it takes the path of a CSV or Parquet file")
     if ".parquet" in path.suffixes or path.suffix == ".pq":
         return Table(path.name, _from_frame(_read_parquet(path)), na=na)
     return Table(path.name, _guarded(path, lambda: _read_text(path, na)), path, na)
@@ -133,7 +133,9 @@ def _guarded(path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
     except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
         raise DataError(f"{path.name}: cannot be read: {error}") from error
     except pd.errors.EmptyDataError as error:
-        raise DataError(f"{path.name}: empty") from error
+        raise DataError(
+            f"{path.name}: empty; it takes a header with the columns' names and rows below it"
+        ) from error
     except pd.errors.ParserError as error:
         found = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
         said = f"row {found[2]} has {found[3]} fields, not {found[1]}" if found else str(error)
