@@ -78,6 +78,9 @@ def _case(case: str, name: str, path: Path, horizon: int, seeds: int) -> Iterato
     published = PUBLISHED[name, horizon]
     naive = _errors(windows, test, Naive().predict(windows, test))
     yield from _rows(f"{case} repeat last", naive, "Zeng et al. 2023", published["naive"])
+    kept = _without_last_batch(windows, test)
+    naive = _errors(windows, kept, Naive().predict(windows, kept))
+    yield from _rows(f"{case} repeat last, dropped", naive, "Zeng et al. 2023", published["naive"])
     linear = _errors(windows, test, nlinear.predict(windows, test))
     yield from _rows(f"{case} nlinear {CONTEXT}", linear, None, None)
     results, minutes = [], []
@@ -123,6 +126,15 @@ def setting(horizon: int) -> Setting:
         gaps=False,
         dropout=0.5,
     )
+
+
+def _without_last_batch(windows: Windows, origins: np.ndarray) -> np.ndarray:
+    """What the published code was measured on: its loader dropped the last, partial batch of 32.
+
+    Only this reproduces the published figures to the last digit; every other row is of all windows.
+    """
+    times = windows.times(origins)
+    return origins[times < TEST + len(np.unique(times)) // 32 * 32]
 
 
 BATCH = 128 * CHANNELS

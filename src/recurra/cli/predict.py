@@ -6,6 +6,8 @@ from pathlib import Path
 from recurra.cli.flags import add_debug, names
 
 HELP = "answer with what a run has learned"
+# The network computes in float32, which has no more.
+DIGITS = "%.8g"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,10 +44,10 @@ def run(args: argparse.Namespace) -> int:
         draw(answer, args.plot, args.data)
         print(f"drawn     {args.plot}", file=sys.stderr)
     if args.out is None:
-        answer.to_csv(sys.stdout, index=False)
+        answer.to_csv(sys.stdout, index=False, float_format=DIGITS)
         return 0
     from recurra.train import write_whole
 
-    write_whole(args.out, lambda path: answer.to_csv(path, index=False))
+    write_whole(args.out, lambda path: answer.to_csv(path, index=False, float_format=DIGITS))
     print(f"written   {args.out}", file=sys.stderr)
     return 0

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.data import CovariateScaler, Panel, Scaler, Windows, find_season, tail
-from recurra.errors import DataError
+from recurra.errors import DataError, OptionError
 from recurra.tasks.estimator import Measures
 from recurra.tasks.forecast.baselines import NLinear
 from recurra.tasks.forecast.intervals import LEVELS, calibrate
@@ -31,6 +31,7 @@ from recurra.train import History, Plan
 Indices = NDArray[np.int64]
 BEFORE_EVERYTHING = -(10**15)
 SHORT_HORIZON = 12
+SHOWN_HORIZONS = 4
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,12 @@ class Wishes:
     batch_size: int | None
     seed: int
     skip_short: bool
+
+    def __post_init__(self) -> None:
+        for name in ("horizon", "season", "context", "batch_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise OptionError(f"--{name.replace('_', '-')} is {value}; it is at least 1")
 
 
 @dataclass(frozen=True)
@@ -116,7 +123,7 @@ class Fit:
             naive_scales=self._naive_scales(),
             nlinear=nlinear,
             intervals=intervals,
-            tail=tail(self.whole, self.setting.context),
+            tail=tail(self.whole, max(self.setting.context, SHOWN_HORIZONS * self.horizon)),
         )
         units = Units(self.scaler.mean, self.scaler.std, learned.naive_scales)
         table = compare(
@@ -144,34 +151,14 @@ class Fit:
         """Horizon, season and the parts of time; series that are too short are out."""
         starts, lengths = _extent(panel)
         wishes = self.wishes
-        end = int((starts + lengths).max())
-        # The season decides the horizon that was not given, so it is looked for before anything
-        # that the longest horizon would hold out.
-        longest = wishes.horizon or max(1, int(lengths.min()) // 5)
-        cut = choose_split(starts, lengths, longest).valid if valid is None else valid
-        parts = zip(panel.values, before(starts, lengths, cut), strict=True)
-        seen = [values[: max(0, end)] for values, end in parts]
-        season = None
-        if wishes.season is None:
-            found = find_season(seen, panel.grid.frequency)
-            if found is not None:
-                season = found.length
-                self._say("season", f"{season} steps (autocorrelation {found.strength:.2f})")
-            else:
-                self._say("season", "none found; --season N sets one")
-        elif wishes.season < 1:
-            raise DataError(f"--season is {wishes.season}; it is at least 1")
-        else:
-            season = wishes.season
+        season = self._season(panel, valid)
         horizon = wishes.horizon
         if horizon is None:
-            horizon = min(season or SHORT_HORIZON, longest)
+            horizon = min(season or SHORT_HORIZON, max(1, int(lengths.min()) // 5))
             self._say("horizon", f"{horizon} steps; --horizon N sets another")
-        elif horizon < 1:
-            raise DataError(f"--horizon is {horizon}; it is at least 1")
         split = choose_split(starts, lengths, horizon)
         if valid is not None:
-            split = Split(valid, (valid + end) // 2, end)
+            split = Split(valid, (valid + split.end) // 2, split.end)
         training = before(starts, lengths, split.valid)
         enough = long_enough(training, horizon, wishes.context)
         if not enough.all():
@@ -181,6 +168,28 @@ class Fit:
             self._say("skipped", f"{int((~enough).sum())} series too short to learn from")
             panel = _only(panel, np.flatnonzero(enough))
         return panel, split, horizon, season or 1
+
+    def _season(self, panel: Panel, valid: int | None) -> int | None:
+        """The season that the user set, or one found before the part that is tested on.
+
+        Like every choice made by validation, it may look at the validation part.
+        """
+        if self.wishes.season is not None:
+            return self.wishes.season
+        begin = valid
+        if begin is None:
+            starts, lengths = _extent(panel)
+            # A horizon not said is a season at most, and never more than a fifth of a series.
+            horizon = self.wishes.horizon or int(lengths.min()) // 5
+            begin = choose_split(starts, lengths, horizon).test
+        parts = zip(panel.values, before(*_extent(panel), begin), strict=True)
+        seen = [values[: max(0, end)] for values, end in parts]
+        found = find_season(seen, panel.grid.frequency)
+        if found is None:
+            self._say("season", "none found; --season N sets one")
+            return None
+        self._say("season", f"{found.length} steps (autocorrelation {found.strength:.2f})")
+        return found.length
 
     def _prepare(self) -> tuple[Setting, Windows, Scaler, CovariateScaler]:
         """The network's shape, and the scaled windows."""

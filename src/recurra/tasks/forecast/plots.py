@@ -29,6 +29,7 @@ def draw_forecast(path: Path, panel: Panel, forecast: pd.DataFrame) -> None:
         forecast: the long frame of `Forecaster.predict`.
     """
     names = panel.names[:MOST_SERIES]
+    by = panel.schema.series or ""
     figure = Figure(figsize=(9, 1.2 + 2.4 * len(names)), layout="constrained")
     for row, name in enumerate(names):
         axes = figure.add_subplot(len(names), 1, row + 1)
@@ -50,7 +51,7 @@ def draw_forecast(path: Path, panel: Panel, forecast: pd.DataFrame) -> None:
         axes.plot(
             ahead["ds"].to_numpy(), ahead["y_hat"], color=FORECAST, linewidth=1.4, label="forecast"
         )
-        axes.set_title(name, loc="left", fontsize=10)
+        axes.set_title(f"{by} {name}".strip(), loc="left", fontsize=10)
         axes.margins(x=0.01)
         axes.spines[["top", "right"]].set_visible(False)
         if row == 0:
