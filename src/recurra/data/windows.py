@@ -189,8 +189,11 @@ class Windows:
 
 
 def tail(panel: Panel, steps: int) -> Panel:
-    """The last `steps` steps of every series, with what is known ahead of them."""
-    skips = [max(0, len(values) - steps) for values in panel.values]
+    """The last `steps` steps of every series, with what is known ahead of them.
+
+    Where they begin inside a gap, the value before it stays too, so that the gap is bridged alike.
+    """
+    skips = [_seen_by(values, max(0, len(values) - steps)) for values in panel.values]
     return replace(
         panel,
         starts=np.asarray(panel.starts, np.int64) + np.array(skips, np.int64),
@@ -198,6 +201,11 @@ def tail(panel: Panel, steps: int) -> Panel:
         past=tuple(part[skip:] for part, skip in zip(panel.past, skips, strict=True)),
         future=tuple(part[skip:] for part, skip in zip(panel.future, skips, strict=True)),
     )
+
+
+def _seen_by(values: NDArray[np.float64], step: int) -> int:
+    """The last observed step up to and including `step`."""
+    return int(np.flatnonzero(np.isfinite(values[: step + 1]))[-1])
 
 
 def _offsets(parts: Sequence[NDArray[np.float64]]) -> Indices:
