@@ -1,0 +1,60 @@
+"""Small tables under the names that the pages use."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+HOURS, DAYS, AHEAD = 960, 240, 14
+SHOPS = ("north", "south", "west")
+
+
+def write_tables(folder: Path) -> None:
+    """Write every table that a page names."""
+    random = np.random.default_rng(0)
+    load = _load(random)
+    load.to_csv(folder / "load.csv", index=False)
+    later = _load(random, begin="2024-02-10", hours=480)
+    later.to_csv(folder / "newer.csv", index=False)
+    _sales(random).to_csv(folder / "sales.csv", index=False)
+    load.rename(columns={"load": "wind"}).to_csv(folder / "wind.csv", index=False)
+    gaps = load.copy()
+    gaps.loc[100:300, "load"] = np.nan
+    gaps.to_csv(folder / "gaps.csv", index=False)
+    pd.concat([load, load.iloc[40:41]]).to_csv(folder / "twice.csv", index=False)
+    load.assign(load=load["load"].astype("str").where(load.index != 70, "fault")).to_csv(
+        folder / "fault.csv", index=False
+    )
+
+
+def _load(
+    random: np.random.Generator, begin: str = "2024-01-01", hours: int = HOURS
+) -> pd.DataFrame:
+    """One hourly series with a daily season."""
+    hour = np.arange(hours)
+    load = 500 + 80 * np.sin(2 * np.pi * hour / 24) + random.normal(0, 10, hours)
+    return pd.DataFrame(
+        {"date": pd.date_range(begin, periods=hours, freq="h"), "load": load.round(1)}
+    )
+
+
+def _sales(random: np.random.Generator) -> pd.DataFrame:
+    """Three daily series in a long table; the last days have a promotion's plan and no sales."""
+    day = np.arange(DAYS + AHEAD)
+    parts = []
+    for number, shop in enumerate(SHOPS):
+        promo = (random.random(len(day)) < 0.2).astype(int)
+        visitors = 300 + 50 * number + 60 * (day % 7 == 5) + random.normal(0, 15, len(day))
+        sales = (visitors / 10 + 8 * promo + random.normal(0, 2, len(day))).round(1)
+        part = pd.DataFrame(
+            {
+                "unique_id": shop,
+                "ds": pd.date_range("2024-01-01", periods=len(day)),
+                "y": sales,
+                "visitors": visitors.round(),
+                "promo": promo,
+            }
+        )
+        part.loc[day >= DAYS, ["y", "visitors"]] = np.nan
+        parts.append(part)
+    return pd.concat(parts)
