@@ -1,9 +1,15 @@
-"""Shapes in annotations are checked while tests run, and only then."""
+"""Shapes in annotations are checked while tests run; one small training is shared by many tests."""
 
 import os
+import shutil
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+import pytest
 import torch
 from jaxtyping import install_import_hook
 
@@ -11,3 +17,48 @@ from jaxtyping import install_import_hook
 torch.set_num_threads(1)
 
 _HOOK = install_import_hook("recurra", "beartype.beartype")
+
+# Fields with which each task learns its sample in a second.
+QUICK: dict[str, dict[str, Any]] = {
+    "forecast": {
+        "horizon": 7,
+        "context": 14,
+        "hidden_size": 8,
+        "batch_size": 4,
+        "epochs": 2,
+        "quiet": True,
+    },
+}
+
+
+class Trained(NamedTuple):
+    """An estimator that has learned its own sample, and its run folder; neither to be changed."""
+
+    fields: dict[str, Any]
+    data: Path
+    estimator: Any
+    folder: Path
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained]:
+    """One small training a task and test process."""
+
+    @cache
+    def learn(task: str) -> Trained:
+        from recurra.tasks import TASKS
+
+        place = tmp_path_factory.mktemp(task)
+        data = TASKS[task].sample(place)
+        estimator = TASKS[task](**QUICK[task])
+        estimator.fit(data)
+        estimator.save(place / "run")
+        return Trained(QUICK[task], data, estimator, place / "run")
+
+    return learn
+
+
+@pytest.fixture
+def run_folder(trained: Callable[[str], Trained], tmp_path: Path) -> Path:
+    """A forecaster's run folder that a test may break."""
+    return Path(shutil.copytree(trained("forecast").folder, tmp_path / "run"))
