@@ -3,6 +3,7 @@
 from recurra.train.history import Epoch, History
 from recurra.train.loop import Plan, train
 from recurra.train.run_folder import Run, free_folder, load_run, load_weights, save_run
+from recurra.train.threads import one_thread
 from recurra.train.whole import write_whole
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "free_folder",
     "load_run",
     "load_weights",
+    "one_thread",
     "save_run",
     "train",
     "write_whole",

@@ -198,7 +198,8 @@ class Fit:
         training = before(starts, lengths, self.split.valid)
         context = wishes.context or choose_context(int(training.min()), self.horizon, self.season)
         context, segment = choose_segment(context, self.horizon, wishes.context is not None)
-        gaps = any(np.isnan(values).any() for values in panel.values)
+        # Learning from whole windows alone, the network could not know what a gap means.
+        gaps = panel.schema.missing != "drop" and any(np.isnan(v).any() for v in panel.values)
         setting = Setting(
             model=wishes.model,
             cell=wishes.cell,

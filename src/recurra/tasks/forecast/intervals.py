@@ -11,8 +11,8 @@ missed too much or too little moves the quantile for the next:
 
     a_{k+1} = a_k + 0.5 (a - missed_k)        a = 1 - level
 
-The shares held by the blocks are the measured coverage; the last quantile, over all errors, makes
-the intervals that are kept.
+The shares held by the blocks are the measured coverage. The intervals that are kept are those of
+all errors at the mean of the a_k: the last one alone would carry the luck of the last block.
 
 Sources: Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005, section 4.1;
 Gibbs and Candès, "Adaptive Conformal Inference Under Distribution Shift", 2021, arXiv:2106.00170,
@@ -103,6 +103,7 @@ def calibrate(
     P = predicted.shape[1]
     residuals = true - predicted
     misses = {level: 1 - level / 100 for level in LEVELS}
+    walked = {level: [miss] for level, miss in misses.items()}
     held = dict.fromkeys(LEVELS, 0.0)
     total = 0
     moments = np.unique(times[times >= begin])
@@ -117,6 +118,8 @@ def calibrate(
             held[level] += count * share
             moved = misses[level] + PACE * (share - level / 100)
             misses[level] = float(np.clip(moved, LEAST_MISS, MOST_MISS))
+            walked[level].append(misses[level])
         total += count
     shares = {level: held[level] / max(1, total) for level in LEVELS}
-    return Intervals.fit(residuals, observed, misses), shares
+    kept = {level: float(np.mean(misses)) for level, misses in walked.items()}
+    return Intervals.fit(residuals, observed, kept), shares

@@ -12,7 +12,7 @@ from recurra.data import Context, Windows
 from recurra.models import Blend
 from recurra.tasks.forecast.baselines import NLinear
 from recurra.tasks.forecast.setting import Setting
-from recurra.train import History, Plan, train
+from recurra.train import History, Plan, one_thread, train
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -108,7 +108,7 @@ def teach(
         error = np.abs(answer(model, windows, held_out, windows.series(held_out)) - true.y)
         return float(error[true.observed].mean())
 
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), one_thread():
         torch.manual_seed(seed)
         model = setting.build()
         history = train(
@@ -151,7 +151,7 @@ def answer(model: nn.Module, windows: Windows, origins: Indices, series: Indices
         series: (N,) the network's number of each origin's series, -1 for one it never saw.
     """
     parts = []
-    with torch.inference_mode():
+    with torch.inference_mode(), one_thread():
         for low in range(0, len(origins), ANSWER_ROWS):
             part = slice(low, low + ANSWER_ROWS)
             parts.append(model(*inputs(windows.at(origins[part]), series[part])).numpy())
