@@ -11,10 +11,15 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import pytest
 import torch
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 # Two test processes share two cores; two threads each would wait for one another.
 torch.set_num_threads(1)
+
+# A law that is slow on a busy machine is still a law, and one commit has one result.
+settings.register_profile("recurra", deadline=None, derandomize=True)
+settings.load_profile("recurra")
 
 _HOOK = install_import_hook("recurra", "beartype.beartype")
 

@@ -66,7 +66,7 @@ def spread(windows: Windows, origins: Indices, count: int) -> Indices:
     """The origins at `count` moments of time, spread evenly up to the last one."""
     times = windows.times(origins)
     moments = np.unique(times)
-    chosen = moments[np.linspace(0, len(moments) - 1, count).round().astype(int)]
+    chosen = moments[np.linspace(len(moments) - 1, 0, count).round().astype(int)]
     return origins[np.isin(times, chosen)]
 
 
