@@ -4,6 +4,7 @@ Nothing heavy is imported before a command has been chosen.
 """
 
 import argparse
+import errno
 import os
 import sys
 from types import ModuleType
@@ -23,6 +24,8 @@ COMMANDS: dict[str, ModuleType] = {
 }
 
 INTERRUPTED = 130
+# What a write to standard output, which has no name, can fail with.
+REFUSED = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -48,8 +51,9 @@ def main(argv: list[str] | None = None) -> int:
         if args.debug:
             raise
         _close_output()
-        where = error.filename or "standard output"
-        print(f"recurra: {where}: {error.strerror or error}; try another place", file=sys.stderr)
+        where = error.filename or ("standard output" if error.errno in REFUSED else "")
+        text = f"{where}: {error.strerror}" if where else str(error)
+        print(f"recurra: {text}; make room or choose another place", file=sys.stderr)
         return 2
 
 

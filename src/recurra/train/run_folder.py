@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from recurra import __version__
 from recurra.errors import MissingFileError, RunFolderError, StorageError
 from recurra.train.history import History, refuse_constant
+from recurra.train.outline import outline
 
 FORMAT = 1
 WEIGHTS, RUN, HISTORY = "model.safetensors", "run.json", "history.jsonl"
@@ -238,8 +239,7 @@ def load_weights(
     """
     path = folder / WEIGHTS
     try:
-        with torch.device("meta"):
-            expected = build().state_dict()
+        expected = outline(build).state_dict()
     except (RuntimeError, TypeError, ValueError, OverflowError) as error:
         raise RunFolderError(f"{folder / RUN}: no model can be built: {error}") from error
     if odd := sorted(set(expected) ^ set(tensors)):

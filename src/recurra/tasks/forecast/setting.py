@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import nn
 
 from recurra.cells import CELLS
 from recurra.errors import OptionError
 from recurra.models import AutoregressiveForecaster, Blend, SegmentForecaster
+from recurra.train import outline
 
 MODELS = ("segment", "autoregressive")
 
@@ -75,8 +75,7 @@ class Setting:
 
     def weights(self) -> int:
         """How many numbers the network learns, counted without drawing any."""
-        with torch.device("meta"):
-            return sum(weight.numel() for weight in self.build().parameters())
+        return sum(weight.numel() for weight in outline(self.build).parameters())
 
     def _network(self) -> nn.Module:
         make: Any = CELLS[self.cell]
