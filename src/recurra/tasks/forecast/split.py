@@ -13,6 +13,8 @@ Flags = NDArray[np.bool_]
 
 HELD_OUT = 0.15
 MOST_SEGMENTS = 24
+# Two years of hours would be 17,520 steps: too many to learn a map from.
+MOST_CONTEXT = 1024
 # Behind a season, the next longer cycle of the same clock: two of it are worth seeing.
 LONGER_CYCLE = {24: 168}
 
@@ -114,6 +116,8 @@ def longest_horizon(
 def choose_context(training: int, horizon: int, season: int | None) -> int:
     """Steps to look back: two seasons or horizons, two longer cycles where data abounds.
 
+    No more than 1,024 steps or one horizon, and no more than two thirds of the training part.
+
     Args:
         training: steps of the shortest training part.
         horizon: steps predicted.
@@ -124,7 +128,7 @@ def choose_context(training: int, horizon: int, season: int | None) -> int:
     if training >= 20 * longer:
         wanted = max(wanted, longer)
     room = training - horizon
-    return max(least_context(horizon), min(wanted, room * 2 // 3))
+    return max(least_context(horizon), min(wanted, max(MOST_CONTEXT, horizon), room * 2 // 3))
 
 
 def choose_segment(context: int, horizon: int, fixed: bool) -> tuple[int, int]:
