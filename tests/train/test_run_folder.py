@@ -30,7 +30,9 @@ def a_run(value: float = 1.0) -> Run:
 
 
 def content(folder):
-    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+    return {
+        path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
 
 
 @pytest.fixture
@@ -115,6 +117,20 @@ def test_a_place_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(StorageError, match=r"file/run: not saved.*--out"):
         save_run(a_run(), tmp_path / "file" / "run", {})
+
+
+def test_what_is_no_run_folder_is_never_replaced(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "x.png").write_text("dear")
+    (tmp_path / "file").write_text("dear")
+    (tmp_path / "empty").mkdir()
+    for name in ("photos", "file"):
+        before = content(tmp_path)
+        with pytest.raises(StorageError, match=f"{name}: no run folder, so it is left alone"):
+            save_run(a_run(), tmp_path / name, {})
+        assert content(tmp_path) == before
+    save_run(a_run(), tmp_path / "empty", {})
+    assert load_run(tmp_path / "empty").task == "toy"
 
 
 def test_free_folders_are_numbered(tmp_path):

@@ -68,6 +68,8 @@ def free_folder(parent: Path, name: str) -> Path:
 def save_run(run: Run, folder: Path, draw: Mapping[str, Callable[[Path], None]]) -> None:
     """Write a run folder, replacing one that is there only when the new one is whole.
 
+    Anything else that stands at `folder` is left alone.
+
     Args:
         run: what to keep.
         folder: where to.
@@ -77,6 +79,8 @@ def save_run(run: Run, folder: Path, draw: Mapping[str, Callable[[Path], None]])
         StorageError: the file system refused; what stood at `folder` before still does.
     """
     folder = Path(os.path.abspath(folder))
+    if folder.exists() and not _may_go(folder):
+        raise StorageError(f"{folder}: no run folder, so it is left alone; choose another place")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -89,6 +93,10 @@ def save_run(run: Run, folder: Path, draw: Mapping[str, Callable[[Path], None]])
         raise _refused(folder, error) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _may_go(folder: Path) -> bool:
+    return (folder / RUN).is_file() or (folder.is_dir() and not any(folder.iterdir()))
 
 
 def _refused(folder: Path, error: OSError) -> StorageError:
