@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import pytest
 
-from recurra.tasks.parameters import parameters
+from recurra.tasks.parameters import Names, parameters
 
 
 @dataclass
@@ -18,7 +18,7 @@ class Toy:
     loud: Annotated[bool, "whether it shouts"] = False
     mode: Annotated[Literal["a", "b"], "which of two"] = "a"
     rule: Annotated[Literal["a", "b"] | None, "which of two, if any"] = None
-    parts: Annotated[tuple[str, ...], "what it is made of"] = ()
+    parts: Annotated[Names, "what it is made of"] = ()
 
 
 FITS = {

@@ -65,6 +65,12 @@ def _figures(row: dict[str, float | None]) -> dict[str, float]:
     return {name: math.nan if value is None else float(value) for name, value in row.items()}
 
 
+def fields_to_json(estimator: "Estimator") -> dict[str, Any]:
+    """An estimator's fields as a run folder holds them."""
+    known = parameters(type(estimator))
+    return {name: known[name].to_json(value) for name, value in estimator.get_params().items()}
+
+
 def fields_from_json(
     estimator: "type[Estimator]", found: dict[str, Any], folder: Path
 ) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """An estimator's fields, read once from its annotations for every door that needs them.
 
 A field is written `name: Annotated[kind, "meaning and unit"] = default`, where kind is `int`,
-`float`, `str` or `bool`, one of these `| None`, a `Literal` of texts, or `tuple[str, ...]`.
+`float`, `str` or `bool`, one of these `| None`, a `Literal` of texts, or `Names`.
 """
 
 import types
@@ -9,6 +9,8 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 Value = int | float | str | bool | None | tuple[str, ...]
+# Several texts; one may stand alone, without its tuple.
+Names = tuple[str, ...] | str
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Parameter:
         default: its value when nothing is said.
         choices: the texts that fit; empty for any.
         optional: None fits too.
-        many: it is a tuple of texts.
+        many: it is `Names`.
     """
 
     name: str
@@ -32,6 +34,10 @@ class Parameter:
     choices: tuple[str, ...]
     optional: bool
     many: bool
+
+    def to_json(self, value: Value) -> Value:
+        """The value as a run folder holds it, where a text alone is a list of one."""
+        return (value,) if self.many and isinstance(value, str) else value
 
     def from_json(self, value: object) -> Value:
         """The value as the field holds it.
@@ -72,6 +78,8 @@ def _parameter(name: str, hint: Any, default: Any) -> Parameter:
     if get_origin(hint) is not Annotated or default is MISSING:
         raise TypeError(f"the field {name} has no meaning or no default")
     kind, meaning = get_args(hint)[:2]
+    if kind == Names:
+        return Parameter(name, meaning, str, default, (), optional=False, many=True)
     optional = False
     if get_origin(kind) in (types.UnionType, Union):
         optional = True
@@ -79,5 +87,4 @@ def _parameter(name: str, hint: Any, default: Any) -> Parameter:
     choices: tuple[str, ...] = ()
     if get_origin(kind) is Literal:
         choices, kind = get_args(kind), str
-    many = get_origin(kind) is tuple
-    return Parameter(name, meaning, str if many else kind, default, choices, optional, many)
+    return Parameter(name, meaning, kind, default, choices, optional, many=False)

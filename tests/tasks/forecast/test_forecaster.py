@@ -358,3 +358,12 @@ def test_coverage_is_measured_not_assumed(forecaster, bakery):
     wild.loc[340:, ["bread", "cake"]] *= 10
     assert forecaster.measure(wild).metrics["coverage_95"] < 0.5
     assert forecaster.measure(bakery).metrics["coverage_95"] > 0.8
+
+
+def test_a_single_name_may_stand_without_its_tuple(bakery, tmp_path):
+    alone = Forecaster(target="cake", horizon=3, **FAST).fit(short(bakery))
+    assert alone.learned_.names == ("cake",)
+    renamed = short(bakery).rename(columns={"bread": "rolls"})
+    assert set(alone.predict(renamed, target="rolls")["unique_id"]) == {"rolls"}
+    alone.save(tmp_path / "run")
+    assert Forecaster.load(tmp_path / "run").target == ("cake",)

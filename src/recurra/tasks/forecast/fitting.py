@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from recurra.data import CovariateScaler, Panel, Scaler, Windows, find_season, tail
 from recurra.errors import DataError, OptionError
+from recurra.models import Blend
 from recurra.tasks.estimator import Measures
 from recurra.tasks.forecast.baselines import NLinear
 from recurra.tasks.forecast.intervals import LEVELS, calibrate
@@ -28,6 +29,7 @@ from recurra.tasks.forecast.split import (
 )
 from recurra.train import History, Plan
 
+Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 BEFORE_EVERYTHING = -(10**15)
 SHORT_HORIZON = 12
@@ -89,28 +91,14 @@ class Fit:
 
     def run(self) -> Fitted:
         """Teach the network, then measure it."""
-        lesson = Lesson(self.windows, self.training, self.wishes.batch_size, self.wishes.seed)
-        network, history = teach(
-            self.setting, self.windows, lesson, self.validation, self.plan, self.wishes.seed
-        )
-        self._say(
-            "learned",
-            f"{len(history.epochs)} epochs in {history.epochs[-1].seconds:.0f} s, ended by "
-            f"{history.ended}; kept epoch {history.best.epoch}",
-        )
-        nlinear = NLinear.fit(self.windows, self.training, self.validation)
-        blend(network, nlinear, self.windows, self.validation)
-        self._say("blended", f"{network.share:.0%} of the linear forecast, by validation")
+        network, nlinear, history = self._teach()
         validation, test = (thinned(self.windows, part) for part in (self.validation, self.test))
         held_out = np.concatenate([validation, test])
         predicted = answer(network, self.windows, held_out, self.windows.series(held_out))
         targets = self.windows.targets(held_out)
+        times = self.windows.times(held_out)
         intervals, shares = calibrate(
-            predicted,
-            targets.y,
-            targets.observed,
-            self.windows.times(held_out),
-            self.split.test,
+            predicted, targets.y, targets.observed, times, self.split.test
         )
         learned = Learned(
             setting=self.setting,
@@ -125,19 +113,38 @@ class Fit:
             intervals=intervals,
             tail=tail(self.whole, max(self.setting.context, SHOWN_HORIZONS * self.horizon)),
         )
-        units = Units(self.scaler.mean, self.scaler.std, learned.naive_scales)
-        table = compare(
-            self.windows, test, predicted[len(validation) :], learned.nlinear, self.season, units
-        )
-        measures = Measures(
-            metrics=table.pop(MODEL) | {f"coverage_{level}": shares[level] for level in LEVELS},
-            baselines=table,
-            about=f"on {self._span(self.split.test, self.split.end)}, held out: "
-            f"{len(test):,} forecasts of {self.horizon} steps",
-            verdict="",
-        )
-        measures = replace(measures, verdict=verdict({MODEL: measures.metrics, **table}))
+        measures = self._measure(learned, test, predicted[len(validation) :], shares)
         return Fitted(learned, history, measures)
+
+    def _teach(self) -> tuple[Blend, NLinear, History]:
+        """The network and the linear forecast beside it, blended."""
+        lesson = Lesson(self.windows, self.training, self.wishes.batch_size, self.wishes.seed)
+        network, history = teach(
+            self.setting, self.windows, lesson, self.validation, self.plan, self.wishes.seed
+        )
+        self._say(
+            "learned",
+            f"{len(history.epochs)} epochs in {history.epochs[-1].seconds:.0f} s, ended by "
+            f"{history.ended}; kept epoch {history.best.epoch}",
+        )
+        nlinear = NLinear.fit(self.windows, self.training, self.validation)
+        blend(network, nlinear, self.windows, self.validation)
+        self._say("blended", f"{network.share:.0%} of the linear forecast, by validation")
+        return network, nlinear, history
+
+    def _measure(
+        self, learned: Learned, test: Indices, predicted: Floats, shares: dict[int, float]
+    ) -> Measures:
+        """The model beside its baselines on the origins `test`."""
+        units = Units(self.scaler.mean, self.scaler.std, learned.naive_scales)
+        table = compare(self.windows, test, predicted, learned.nlinear, self.season, units)
+        said = verdict(table)
+        metrics = table.pop(MODEL) | {f"coverage_{level}": shares[level] for level in LEVELS}
+        about = (
+            f"on {self._span(self.split.test, self.split.end)}, held out: {len(test):,} forecasts "
+            f"of {self.horizon} steps"
+        )
+        return Measures(metrics, table, about, said)
 
     def _say(self, what: str, fact: str) -> None:
         if not self.plan.quiet:

@@ -12,12 +12,13 @@ import pandas as pd
 
 from recurra.data import Panel, ReadOptions, read_panel
 from recurra.errors import DataError, OptionError
-from recurra.tasks.estimator import Estimator, Measures, fields_from_json
+from recurra.tasks.estimator import Estimator, Measures, fields_from_json, fields_to_json
 from recurra.tasks.forecast.backtest import backtest
 from recurra.tasks.forecast.fitting import Fit, Wishes
 from recurra.tasks.forecast.learned import Learned
 from recurra.tasks.forecast.sample import write_sample
 from recurra.tasks.forecast.store import from_run, to_json, to_tensors
+from recurra.tasks.parameters import Names
 from recurra.train import History, Plan, Run, load_run, save_run
 
 Table = str | Path | Any
@@ -39,12 +40,12 @@ class Forecaster(Estimator):
     task: ClassVar[str] = "forecast"
 
     horizon: Annotated[int | None, "steps to predict; one season when not given"] = None
-    target: Annotated[tuple[str, ...], "columns to forecast; found where there is no doubt"] = ()
+    target: Annotated[Names, "columns to forecast; found where there is no doubt"] = ()
     time: Annotated[str | None, "column of dates; found when not given"] = None
     no_time: Annotated[bool, "there are no dates: rows are numbered"] = False
     series: Annotated[str | None, "column that names the series of a long table"] = None
-    past: Annotated[tuple[str, ...], "columns known up to now, to learn from"] = ()
-    future: Annotated[tuple[str, ...], "columns known ahead, to learn from"] = ()
+    past: Annotated[Names, "columns known up to now, to learn from"] = ()
+    future: Annotated[Names, "columns known ahead, to learn from"] = ()
     frequency: Annotated[str | None, "step between rows, such as 15min, h, D, W, MS"] = None
     season: Annotated[int | None, "steps in a season; found by autocorrelation"] = None
     missing: Annotated[
@@ -55,7 +56,7 @@ class Forecaster(Estimator):
     on_duplicate: Annotated[
         Literal["mean", "first", "last"] | None, "which of several rows with one date counts"
     ] = None
-    na: Annotated[tuple[str, ...], "further texts that mean missing"] = ()
+    na: Annotated[Names, "further texts that mean missing"] = ()
     skip_short: Annotated[bool, "leave out series too short to learn from"] = False
     skip_constant: Annotated[bool, "leave out series that never change"] = False
     model: Annotated[
@@ -106,7 +107,7 @@ class Forecaster(Estimator):
         self.data_ = {"name": _name(data), "sha256": _hash(panel)}
         return self
 
-    def predict(self, data: Table | None = None, *, target: tuple[str, ...] = ()) -> pd.DataFrame:
+    def predict(self, data: Table | None = None, *, target: Names = ()) -> pd.DataFrame:
         """The next `horizon` steps after the end of every series.
 
         Args:
@@ -145,7 +146,7 @@ class Forecaster(Estimator):
         path: str | Path,
         data: Table | None = None,
         *,
-        target: tuple[str, ...] = (),
+        target: Names = (),
     ) -> None:
         """Draw the end of the history, the forecast and its intervals.
 
@@ -173,7 +174,7 @@ class Forecaster(Estimator):
         self._need("learned_")
         run = Run(
             task=self.task,
-            fields=self.get_params(),
+            fields=fields_to_json(self),
             learned=to_json(self.learned_),
             tensors=to_tensors(self.learned_),
             history=self.history_,
@@ -224,13 +225,13 @@ class Forecaster(Estimator):
             time=self.time,
             no_time=self.no_time,
             series=self.series,
-            target=self.target,
-            past=self.past,
-            future=self.future,
+            target=_several(self.target),
+            past=_several(self.past),
+            future=_several(self.future),
             frequency=self.frequency,
             missing=self.missing,
             on_duplicate=self.on_duplicate,
-            na=self.na,
+            na=_several(self.na),
             skip_constant=self.skip_constant,
         )
         if valid is None:
@@ -251,10 +252,10 @@ class Forecaster(Estimator):
             skip_short=self.skip_short,
         )
 
-    def _panel(self, data: Table | None, target: tuple[str, ...] = ()) -> Panel:
+    def _panel(self, data: Table | None, target: Names = ()) -> Panel:
         if data is None:
             return self.learned_.tail
-        options = ReadOptions(target=target) if target else None
+        options = ReadOptions(target=_several(target)) if target else None
         return read_panel(data, options, schema=self.learned_.tail.schema)
 
 
@@ -274,6 +275,11 @@ def _joined(data: Table, valid: Table, options: ReadOptions) -> tuple[Panel, int
     panel = read_panel(pd.concat(frames, ignore_index=True), options)
     shift = panel.grid.index(first.grid.stamps(first.starts)).min() - first.starts.min()
     return panel, int(begin + shift)
+
+
+def _several(names: Names) -> tuple[str, ...]:
+    """A single name may stand as it is; its letters are no names."""
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _name(data: Table) -> str:
