@@ -20,6 +20,8 @@ _ROOMS = {
     "Recurrent": "recurra.layers",
     "Stack": "recurra.layers",
     "TASKS": "recurra.tasks",
+    "load": "recurra.tasks",
+    "load_torch": "recurra.layers",
 }
 
 __all__ = ["__version__", *_ROOMS]

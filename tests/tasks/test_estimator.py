@@ -207,3 +207,8 @@ def test_the_sample_is_a_few_kilobytes_and_always_the_same(task, tmp_path):
     one, two = (TASKS[task].sample(tmp_path / name) for name in "ab")
     assert one.read_bytes() == two.read_bytes()
     assert one.stat().st_size < 64_000
+
+
+def test_every_field_stands_under_one_heading(task):
+    listed = [field for group in TASKS[task].groups.values() for field in group]
+    assert sorted(listed) == sorted(parameters(TASKS[task]))

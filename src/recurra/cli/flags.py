@@ -15,11 +15,14 @@ def add_debug(parser: argparse.ArgumentParser) -> None:
 
 
 def add_fields(parser: argparse.ArgumentParser, estimator: "type[Estimator]") -> None:
-    """One flag per field."""
+    """One flag per field, under the estimator's headings."""
     from recurra.tasks.parameters import parameters
 
-    for parameter in parameters(estimator).values():
-        _add(parser, parameter)
+    known = parameters(estimator)
+    for heading, fields in estimator.groups.items():
+        group = parser.add_argument_group(heading)
+        for field in fields:
+            _add(group, known[field])
 
 
 def from_args(estimator: "type[Estimator]", args: argparse.Namespace) -> "Estimator":
@@ -34,15 +37,15 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(next(csv.reader([text], skipinitialspace=True), []))
 
 
-def _add(parser: argparse.ArgumentParser, parameter: "Parameter") -> None:
+def _add(group: "argparse._ArgumentGroup", parameter: "Parameter") -> None:
     flag = "--" + parameter.name.replace("_", "-")
     meaning = parameter.meaning.replace("%", "%%")
     if parameter.kind is bool:
-        parser.add_argument(flag, action="store_true", help=meaning)
+        group.add_argument(flag, action="store_true", help=meaning)
         return
     if parameter.default not in (None, ()):
         meaning += f" ({parameter.default})"
-    parser.add_argument(
+    group.add_argument(
         flag,
         type=names if parameter.many else parameter.kind,
         default=parameter.default,

@@ -92,11 +92,14 @@ def fields_from_json(
 class Estimator(ABC):
     """Learns from data, answers, measures itself, and is kept in a run folder.
 
+    `groups` says under which heading each field stands in a help text.
+
     After `fit`, `measures_` holds what was measured on the part held out, and `interrupted_`
     whether Ctrl-C ended the learning early.
     """
 
     task: ClassVar[str]
+    groups: ClassVar[dict[str, tuple[str, ...]]]
     measures_: Measures = field(init=False, repr=False, compare=False)
     interrupted_: bool = field(init=False, repr=False, compare=False)
 

@@ -38,6 +38,15 @@ class Forecaster(Estimator):
     """
 
     task: ClassVar[str] = "forecast"
+    groups: ClassVar[dict[str, tuple[str, ...]]] = {
+        "the answer": ("horizon",),
+        "the table": (
+            *("target", "time", "no_time", "series", "past", "future", "frequency", "season"),
+            *("missing", "on_duplicate", "na", "skip_short", "skip_constant"),
+        ),
+        "the network": ("model", "cell", "hidden_size", "context", "dropout"),
+        "the learning": ("learning_rate", "batch_size", "epochs", "minutes", "seed", "quiet"),
+    }
 
     horizon: Annotated[int | None, "steps to predict; one season when not given"] = None
     target: Annotated[Names, "columns to forecast; found where there is no doubt"] = ()
