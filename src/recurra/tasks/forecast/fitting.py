@@ -140,10 +140,13 @@ class Fit:
         table = compare(self.windows, test, predicted, learned.nlinear, self.season, units)
         said = verdict(table)
         metrics = table.pop(MODEL) | {f"coverage_{level}": shares[level] for level in LEVELS}
+        moments = len(np.unique(self.windows.times(test)))
         about = (
             f"on {self._span(self.split.test, self.split.end)}, held out: {len(test):,} forecasts "
             f"of {self.horizon} steps"
         )
+        if moments < len(test):
+            about += f" from {moments:,} moments"
         return Measures(metrics, table, about, said)
 
     def _say(self, what: str, fact: str) -> None:
@@ -161,7 +164,7 @@ class Fit:
         season = self._season(panel, valid)
         horizon = wishes.horizon
         if horizon is None:
-            horizon = min(season or SHORT_HORIZON, max(1, int(lengths.min()) // 5))
+            horizon = min(season or SHORT_HORIZON, _longest_default(lengths))
             self._say("horizon", f"{horizon} steps; --horizon N sets another")
         split = choose_split(starts, lengths, horizon)
         if valid is not None:
@@ -186,8 +189,7 @@ class Fit:
         begin = valid
         if begin is None:
             starts, lengths = _extent(panel)
-            # A horizon not said is a season at most, and never more than a fifth of a series.
-            horizon = self.wishes.horizon or int(lengths.min()) // 5
+            horizon = self.wishes.horizon or _longest_default(lengths)
             begin = choose_split(starts, lengths, horizon).test
         parts = zip(panel.values, before(*_extent(panel), begin), strict=True)
         seen = [values[: max(0, end)] for values, end in parts]
@@ -246,6 +248,11 @@ class Fit:
         training = before(starts, lengths, self.split.valid)
         parts = zip(self.panel.values, training, strict=True)
         return np.array([naive_scale(values[:end], self.season) for values, end in parts])
+
+
+def _longest_default(lengths: Indices) -> int:
+    """The longest horizon taken unasked: enough is held out to see several of it."""
+    return max(1, int(lengths.min()) // 10)
 
 
 def _extent(panel: Panel) -> tuple[Indices, Indices]:
