@@ -47,6 +47,8 @@ def test_missing_columns_are_named_and_others_ignored(tmp_path):
         DataError, match=r"expects 8 columns \(date … OT\); missing date; add them$"
     ):
         read_panel(wide().rename(columns={"date": "when"}), schema=WIDE)
+    with pytest.raises(DataError, match=r"missing .* \(the table has Month, Sales\); add them$"):
+        read_panel(pd.DataFrame({"Month": ["2024-01"], "Sales": [1.0]}), schema=WIDE)
 
 
 def test_a_column_with_another_name_may_be_forecast():

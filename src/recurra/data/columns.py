@@ -213,9 +213,12 @@ def known_columns(table: Table, schema: Schema, options: ReadOptions) -> Found:
         span = listed(all_) if len(all_) < 3 else f"{all_[0]} … {all_[-1]}"
         plural = "column" if len(all_) == 1 else "columns"
         other = ", or predict with --target NAME,…" if set(missing) <= set(schema.target) else ""
+        # A table that has nothing of the model's may be the wrong one: say what it does have.
+        strange = not set(schema.columns) & set(table.frame.columns)
+        has = f" (the table has {listed(list(table.frame.columns))})" if strange else ""
         raise DataError(
             f"{table.name}: the model expects {len(all_)} {plural} ({span}); "
-            f"missing {listed(missing)}; add them{other}"
+            f"missing {listed(missing)}{has}; add them{other}"
         )
     if not schema.time:
         return Found(schema, None)
