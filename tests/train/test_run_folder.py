@@ -113,6 +113,23 @@ def test_a_failure_anywhere_leaves_the_old_run_and_no_litter(folder, monkeypatch
         )
 
 
+def test_an_old_run_that_cannot_come_back_is_not_thrown_away(folder, monkeypatch):
+    before = content(folder)
+    rename, renames = type(folder).rename, []
+
+    def only_the_first(self, target):
+        renames.append(self)
+        if len(renames) > 1:
+            raise OSError(5, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(type(folder), "rename", only_the_first)
+    with pytest.raises(StorageError):
+        save_run(a_run(2.0), folder, {})
+    (aside,) = folder.parent.iterdir()
+    assert content(aside / folder.name) == before
+
+
 def test_a_place_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(StorageError, match=r"file/run: not saved.*--out"):

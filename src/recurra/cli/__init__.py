@@ -14,6 +14,7 @@ import recurra.cli.evaluate as evaluate
 import recurra.cli.predict as predict
 import recurra.cli.train as train
 from recurra import __version__
+from recurra.cli.status import INTERRUPTED, MISTAKE
 from recurra.errors import RecurraError
 
 COMMANDS: dict[str, ModuleType] = {
@@ -23,7 +24,6 @@ COMMANDS: dict[str, ModuleType] = {
     "demo": demo,
 }
 
-INTERRUPTED = 130
 # What a write to standard output, which has no name, can fail with.
 REFUSED = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 
@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.debug:
             raise
         print("recurra: " + " ".join(str(error).split()), file=sys.stderr)
-        return 2
+        return MISTAKE
     except KeyboardInterrupt:
         print("recurra: interrupted, nothing was written", file=sys.stderr)
         return INTERRUPTED
@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         where = error.filename or ("standard output" if error.errno in REFUSED else "")
         text = f"{where}: {error.strerror}" if where else str(error)
         print(f"recurra: {text}; make room or choose another place", file=sys.stderr)
-        return 2
+        return MISTAKE
 
 
 def _close_output() -> None:

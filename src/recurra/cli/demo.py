@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from recurra.cli.flags import add_debug
+from recurra.cli.status import INTERRUPTED
 
 HELP = "forecast the carbon dioxide of Mauna Loa, week by week"
 HORIZON = 26
@@ -32,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     show_measures(forecaster.measures_)
     print(f"forecast  {out / 'forecast.csv'}, drawn in {out / 'forecast.png'}")
     print(f"next      recurra predict {out / 'run'}")
-    return 130 if forecaster.interrupted_ else 0
+    return INTERRUPTED if forecaster.interrupted_ else 0
 
 
 def _co2() -> Path:

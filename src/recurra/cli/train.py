@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 from recurra.cli.flags import add_debug, add_fields, from_args
+from recurra.cli.status import INTERRUPTED
 
 HELP = "learn from data and write a run folder"
-INTERRUPTED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

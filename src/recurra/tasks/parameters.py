@@ -6,7 +6,7 @@ A field is written `name: Annotated[kind, "meaning and unit"] = default`, where 
 
 import types
 from dataclasses import MISSING, dataclass, fields
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 Value = int | float | str | bool | None | tuple[str, ...]
 # Several texts; one may stand alone, without its tuple.
@@ -53,7 +53,7 @@ class Parameter:
             return float(value)
         fits = not self.many and type(value) is self.kind
         if fits and (not self.choices or value in self.choices):
-            return value  # type: ignore[return-value]
+            return cast(Value, value)
         raise TypeError(f"{self.name} is {value!r}; it is {self.expected()}")
 
     def expected(self) -> str:

@@ -154,7 +154,7 @@ class _Stepper(Generic[Batch]):
         value = loss.item()
         if not math.isfinite(value):
             self._complain("loss", value, batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         parameters = self._model.parameters()
         norm = nn.utils.clip_grad_norm_(parameters, self._plan.clip, foreach=True).item()
         if not math.isfinite(norm):

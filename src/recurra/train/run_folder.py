@@ -151,7 +151,9 @@ def _exchange(new: Path, place: Path) -> None:
             old.rename(place)
         raise
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        # Where neither rename brought a run back, the old one must stay to be found.
+        if place.exists():
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def load_run(folder: Path, task: str | None = None) -> Run:

@@ -52,7 +52,7 @@ class Wishes:
     skip_short: bool
 
     def __post_init__(self) -> None:
-        for name in ("horizon", "season", "context", "batch_size"):
+        for name in ("horizon", "season", "context"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise OptionError(f"--{name.replace('_', '-')} is {value}; it is at least 1")

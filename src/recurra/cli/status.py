@@ -1,0 +1,4 @@
+"""Exit statuses, as shells know them."""
+
+MISTAKE = 2
+INTERRUPTED = 130
