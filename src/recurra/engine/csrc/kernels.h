@@ -1,0 +1,98 @@
+// The loops that a program runs on, one table for each SIMD level and scalar.
+//
+// Every result depends on the operands alone: not on how a caller cuts rows, columns or units, not
+// on the level's vector width, not on what lies beside a row. (On a target without fused
+// multiply-add the generic level rounds products and contractions twice; see level.h.) Nothing
+// allocates, throws, or touches memory outside the rows and columns named. Any count may be 0.
+// Pointers to T are aligned to T only; `packed` and `scratch` to 64 bytes.
+
+#pragma once
+
+#include <cstdint>
+
+namespace recurra {
+
+// Rows of n groups of d columns.
+struct Span {
+  int64_t rows, n, d;
+};
+
+// Element (r, g, j) is at p + r * row + g * group + j * column, with column 0 or 1.
+template <typename T>
+struct Ref {
+  T* p;
+  int64_t row, group, column;
+};
+
+// Rows of a contraction that are added to C at once: a chain from zero, then one addition.
+constexpr int64_t kContractRows = 256;
+
+// Batch rows that share a row of a SUM buffer.
+constexpr int64_t kSumRows = 4;
+
+constexpr int64_t kOperations = 64;
+
+template <typename T>
+struct Kernels {
+  // Bytes that pack() fills for a (K, N) matrix, and its units of work: panels of columns.
+  int64_t (*packed_bytes)(int64_t K, int64_t N, bool half);
+  int64_t (*panels)(int64_t N);
+
+  // Copies columns of panels panel0..panel1 of W, element (k, n) at w + k * sk + n * sn, to
+  // `packed`, which is the start of the whole. half: as bfloat16, nearest even (float alone).
+  void (*pack)(const T* w, int64_t sk, int64_t sn, int64_t K, int64_t N, bool half, void* packed,
+               int64_t panel0, int64_t panel1);
+
+  // y[r][n] = ((init + x[r][0] W[0][n]) + x[r][1] W[1][n]) + ..., each + a fused multiply-add.
+  //
+  //   x [rows, K]  read, row r at x + r * ldx; must not alias y
+  //   y [rows, N]  row r at y + r * ldy; init where accumulate is set and bias is null
+  //   bias [N]     init where it is not null; otherwise init is 0
+  void (*product)(const T* x, int64_t ldx, const void* packed, bool half, const T* bias,
+                  bool accumulate, T* y, int64_t ldy, int64_t rows, int64_t K, int64_t N);
+
+  // C[m][n] (first: =, else +=) sum over k < count of a[k][m] * b[k][n]: one block of rows.
+  //
+  //   a, b     addresses of rows: row k begins at a[k] (M columns) and b[k] (N columns);
+  //            count <= kContractRows
+  //   c        element (m, n) at c + m * sm + n * sn, any strides
+  //   unit0..  the tiles of C to work on, of contract_units(M, N); threads share C by units, so
+  //            that nobody splits k. Blocks of rows come in ascending order.
+  //   scratch  [contract_scratch()] bytes of the calling thread
+  int64_t (*contract_units)(int64_t M, int64_t N, int64_t sm, int64_t sn);
+  int64_t (*contract_scratch)();
+  void (*contract)(const T* const* a, const T* const* b, int64_t count, bool first, T* c,
+                   int64_t sm, int64_t sn, int64_t M, int64_t N, int64_t unit0, int64_t unit1,
+                   void* scratch);
+
+  // Per row r and group g: y[i J + j] (+)= sum over k of a[i a_i + k a_k] * b[k b_k + j b_j], k
+  // in ascending fused chains (for a_k = b_k = 1 in fixed partial chains, see batched.h).
+  // numbers: I, K, J, a_i, a_k, b_k, b_j, accumulate. y must alias neither a nor b. The columns of
+  // the Refs are not looked at.
+  void (*batched)(Ref<const T> a, Ref<const T> b, Ref<T> y, int64_t rows, int64_t groups,
+                  const int64_t* numbers);
+
+  // dst = operation(src...), by number in the table of operations.py; see pointwise.h.
+  void (*pointwise[kOperations])(Span span, Ref<T> dst, const Ref<const T>* src, T literal);
+
+  // sums[(first + r) / kSumRows][g][j] += a[r][g][j] (* b[r][g][j], fused, where b.p is not null),
+  // r ascending. `sums` begins at the row of batch row 0; its column must be 1; it aliases nothing.
+  void (*accumulate)(Span span, Ref<T> sums, Ref<const T> a, Ref<const T> b, int64_t first);
+};
+
+// Level tables, each in kernels.cpp compiled with the flags of that level; which of them exist is
+// the build's choice, which of those may run is dispatch.h's.
+namespace generic {
+extern const Kernels<float> float_kernels;
+extern const Kernels<double> double_kernels;
+}  // namespace generic
+namespace avx2 {
+extern const Kernels<float> float_kernels;
+extern const Kernels<double> double_kernels;
+}  // namespace avx2
+namespace avx512 {
+extern const Kernels<float> float_kernels;
+extern const Kernels<double> double_kernels;
+}  // namespace avx512
+
+}  // namespace recurra
