@@ -200,7 +200,7 @@ RECURRA_INLINE vec<float> load(const uint16_t* p) {
   simd<float>::H h;
   __builtin_memcpy(&h, p, sizeof h);
 #if defined(__AVX512F__)
-  const ivec<float> wide = (ivec<float>)_mm512_cvtepu16_epi32((__m256i)h) << 16;
+  const ivec<float> wide = (ivec<float>)_mm512_maskz_cvtepu16_epi32(0xffff, (__m256i)h) << 16;
 #elif defined(__AVX2__)
   const ivec<float> wide = (ivec<float>)_mm256_cvtepu16_epi32((__m128i)h) << 16;
 #else
@@ -212,11 +212,16 @@ RECURRA_INLINE vec<float> load(const uint16_t* p) {
 }
 
 // To nearest, ties to even; a NaN stays one.
-RECURRA_INLINE uint16_t to_bfloat16(float x) {
-  uint32_t bits;
-  __builtin_memcpy(&bits, &x, sizeof bits);
-  const uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-  return static_cast<uint16_t>(x != x ? (bits >> 16) | 0x40 : rounded);
+RECURRA_INLINE void store_half(uint16_t* p, vec<float> v) {
+  ivec<float> bits;
+  __builtin_memcpy(&bits, &v, sizeof bits);
+  const ivec<float> upper = (bits >> 16) & 0xffff;
+  // An addition that wraps around is of a NaN, which `select` replaces.
+  typedef uint32_t U __attribute__((vector_size(kVectorBytes)));
+  const ivec<float> rounded = (ivec<float>)(((U)bits + 0x7fff + (U)(upper & 1)) >> 16);
+  const ivec<float> half = select(v != v, upper | 0x40, rounded);
+  const simd<float>::H h = __builtin_convertvector(half, simd<float>::H);
+  __builtin_memcpy(p, &h, sizeof h);
 }
 
 }  // namespace recurra::RECURRA_LEVEL

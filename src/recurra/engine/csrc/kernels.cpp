@@ -1,0 +1,22 @@
+// The tables of one level: compiled once a level, see level.h.
+
+#include "kernels.h"
+
+#include "product.h"
+
+namespace recurra::RECURRA_LEVEL {
+
+template <typename T>
+constexpr Kernels<T> table() {
+  Kernels<T> k{};
+  k.packed_bytes = packed_bytes<T>;
+  k.panels = panels<T>;
+  k.pack = pack<T>;
+  k.product = product<T>;
+  return k;
+}
+
+constexpr Kernels<float> float_kernels = table<float>();
+constexpr Kernels<double> double_kernels = table<double>();
+
+}  // namespace recurra::RECURRA_LEVEL
