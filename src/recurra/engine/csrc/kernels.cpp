@@ -2,6 +2,7 @@
 
 #include "kernels.h"
 
+#include "contract.h"
 #include "product.h"
 
 namespace recurra::RECURRA_LEVEL {
@@ -13,6 +14,9 @@ constexpr Kernels<T> table() {
   k.panels = panels<T>;
   k.pack = pack<T>;
   k.product = product<T>;
+  k.contract_units = contract_units<T>;
+  k.contract_scratch = contract_scratch<T>;
+  k.contract = contract<T>;
   return k;
 }
 
