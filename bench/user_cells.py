@@ -1,0 +1,223 @@
+"""Cells as a user writes them: a step and a first state, nothing for the engine.
+
+They are in no catalogue. The benches time them and the tests hold them against their loop, so they
+stand here once; `tests/engine/user_cells.py` has the ones that nobody times.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recurra.cells import Cell, LSTMState
+
+
+def weight(*shape: int, dtype: torch.dtype | None = None) -> nn.Parameter:
+    """A parameter, uniform within the square root of its last dimension."""
+    bound = shape[-1] ** -0.5
+    return nn.Parameter(torch.empty(shape, dtype=dtype).uniform_(-bound, bound))
+
+
+class Hidden(NamedTuple):
+    """`h` (B, H)."""
+
+    h: Tensor
+
+
+class Gated(Cell[Any]):
+    """Stacked products of x and of h; what the gates do is left to `step`.
+
+    Args:
+        stacked: how many gates of width H; G = stacked · H.
+    """
+
+    def __init__(
+        self, stacked: int, input_size: int, hidden_size: int, dtype: torch.dtype | None
+    ) -> None:
+        super().__init__()
+        self.input_size = input_size
+        self.output_size = hidden_size
+        G = stacked * hidden_size
+        self.weight_ih = weight(G, input_size, dtype=dtype)
+        self.weight_hh = weight(G, hidden_size, dtype=dtype)
+        self.bias = nn.Parameter(torch.empty(G, dtype=dtype).uniform_(-0.5, 0.5))
+
+    def initial_state(self, batch_size: int) -> Any:
+        h = self.bias.new_zeros(batch_size, self.output_size)
+        return LSTMState(h, torch.zeros_like(h))
+
+    def preactivations(self, x: Tensor, h: Tensor) -> Tensor:
+        """The sum of both products and the bias, (B, G)."""
+        return F.linear(x, self.weight_ih, self.bias) + F.linear(h, self.weight_hh)
+
+
+class PeepholeLSTM(Gated):
+    """An LSTM whose gates see the memory.
+
+    Source: Gers and Schmidhuber, "Recurrent Nets that Time and Count", 2000.
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, *, dtype: torch.dtype | None = None
+    ) -> None:
+        super().__init__(4, input_size, hidden_size, dtype)
+        self.peep_i, self.peep_f, self.peep_o = (weight(hidden_size, dtype=dtype) for _ in range(3))
+
+    def step(self, x: Tensor, state: LSTMState, context: None = None) -> tuple[Tensor, LSTMState]:
+        i, f, g, o = self.preactivations(x, state.h).chunk(4, dim=-1)
+        i = torch.sigmoid(i + self.peep_i * state.c)
+        f = torch.sigmoid(f + self.peep_f * state.c)
+        c = f * state.c + i * torch.tanh(g)
+        h = torch.sigmoid(o + self.peep_o * c) * torch.tanh(c)
+        return h, LSTMState(h, c)
+
+
+class CoupledLSTM(Gated):
+    """An LSTM that forgets exactly what it writes.
+
+    Source: Greff et al., "LSTM: A Search Space Odyssey", 2015, arXiv:1503.04069, variant CIFG.
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, *, dtype: torch.dtype | None = None
+    ) -> None:
+        super().__init__(3, input_size, hidden_size, dtype)
+
+    def step(self, x: Tensor, state: LSTMState, context: None = None) -> tuple[Tensor, LSTMState]:
+        f, g, o = self.preactivations(x, state.h).chunk(3, dim=-1)
+        f = torch.sigmoid(f)
+        c = f * state.c + (1 - f) * torch.tanh(g)
+        h = torch.sigmoid(o) * torch.tanh(c)
+        return h, LSTMState(h, c)
+
+
+class SoftmaxMemory(Gated):
+    """Two states and a softmax: every step shares one write among all units of the memory."""
+
+    def __init__(
+        self, input_size: int, hidden_size: int, *, dtype: torch.dtype | None = None
+    ) -> None:
+        super().__init__(3, input_size, hidden_size, dtype)
+
+    def step(self, x: Tensor, state: LSTMState, context: None = None) -> tuple[Tensor, LSTMState]:
+        share, new, o = self.preactivations(x, state.h).chunk(3, dim=-1)
+        share = torch.softmax(share, dim=-1)
+        c = (1 - share) * state.c + share * torch.tanh(new)
+        h = torch.sigmoid(o) * torch.tanh(c)
+        return h, LSTMState(h, c)
+
+
+class GatedProductGRU(Cell[Hidden]):
+    """GRU with its reset gate before the product: (r * h) goes through a matrix of its own.
+
+    Source: Cho et al., 2014, arXiv:1406.1078v1, equations 5 to 8.
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, *, dtype: torch.dtype | None = None
+    ) -> None:
+        super().__init__()
+        self.input_size = input_size
+        self.output_size = hidden_size
+        self.project = nn.Linear(input_size, 3 * hidden_size, dtype=dtype)
+        self.weight_gates = weight(2 * hidden_size, hidden_size, dtype=dtype)
+        self.weight_new = weight(hidden_size, hidden_size, dtype=dtype)
+
+    def initial_state(self, batch_size: int) -> Hidden:
+        return Hidden(self.weight_new.new_zeros(batch_size, self.output_size))
+
+    def step(self, x: Tensor, state: Hidden, context: None = None) -> tuple[Tensor, Hidden]:
+        x_r, x_z, x_n = self.project(x).chunk(3, dim=-1)
+        h_r, h_z = F.linear(state.h, self.weight_gates).chunk(2, dim=-1)
+        r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
+        n = torch.tanh(x_n + F.linear(r * state.h, self.weight_new))
+        h = z * state.h + (1 - z) * n
+        return h, Hidden(h)
+
+
+class LayerNormLSTM(Gated):
+    """An LSTM with both products and the memory normalised.
+
+    Source: Ba et al., "Layer Normalization", 2016, arXiv:1607.06450, equations 20 to 22.
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, *, dtype: torch.dtype | None = None
+    ) -> None:
+        super().__init__(4, input_size, hidden_size, dtype)
+        G = 4 * hidden_size
+        self.norm_x = nn.LayerNorm(G, bias=False, dtype=dtype)
+        self.norm_h = nn.LayerNorm(G, bias=False, dtype=dtype)
+        self.norm_c = nn.LayerNorm(hidden_size, dtype=dtype)
+
+    def step(self, x: Tensor, state: LSTMState, context: None = None) -> tuple[Tensor, LSTMState]:
+        from_x = self.norm_x(F.linear(x, self.weight_ih)) + self.bias
+        from_h = self.norm_h(F.linear(state.h, self.weight_hh))
+        i, f, g, o = (from_x + from_h).chunk(4, dim=-1)
+        c = torch.sigmoid(f) * state.c + torch.sigmoid(i) * torch.tanh(g)
+        h = torch.sigmoid(o) * torch.tanh(self.norm_c(c))
+        return h, LSTMState(h, c)
+
+
+class ProjectionLSTM(Cell[LSTMState]):
+    """An LSTM whose output is narrower than its memory, with the weights of `torch.nn.LSTM`.
+
+    Source: Sak et al., "Long Short-Term Memory Based Recurrent Neural Network Architectures for
+    Large Vocabulary Speech Recognition", 2014, arXiv:1402.1128.
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, *, dtype: torch.dtype | None = None
+    ) -> None:
+        super().__init__()
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.output_size = (hidden_size + 1) // 2
+        self.weight_ih = weight(4 * hidden_size, input_size, dtype=dtype)
+        self.weight_hh = weight(4 * hidden_size, self.output_size, dtype=dtype)
+        self.bias_ih = weight(4 * hidden_size, dtype=dtype)
+        self.bias_hh = weight(4 * hidden_size, dtype=dtype)
+        self.weight_hr = weight(self.output_size, hidden_size, dtype=dtype)
+
+    def initial_state(self, batch_size: int) -> LSTMState:
+        h = self.bias_ih.new_zeros(batch_size, self.output_size)
+        return LSTMState(h, self.bias_ih.new_zeros(batch_size, self.hidden_size))
+
+    def step(self, x: Tensor, state: LSTMState, context: None = None) -> tuple[Tensor, LSTMState]:
+        from_x = F.linear(x, self.weight_ih, self.bias_ih)
+        from_h = F.linear(state.h, self.weight_hh, self.bias_hh)
+        i, f, g, o = (from_x + from_h).chunk(4, dim=-1)
+        c = torch.sigmoid(f) * state.c + torch.sigmoid(i) * torch.tanh(g)
+        h = F.linear(torch.sigmoid(o) * torch.tanh(c), self.weight_hr)
+        return h, LSTMState(h, c)
+
+
+class ScanInputs(NamedTuple):
+    """What a linear scan takes at every step: `keep` and `add` (B, T, D)."""
+
+    keep: Tensor
+    add: Tensor
+
+
+class Scan(Cell[Hidden]):
+    """h_t = keep_t * h_{t-1} + add_t: the elementwise recurrence inside minGRU, LRU and RG-LRU.
+
+    It has no parameter and no product.
+    """
+
+    first: Tensor
+
+    def __init__(
+        self, input_size: int, hidden_size: int | None = None, *, dtype: torch.dtype | None = None
+    ) -> None:
+        super().__init__()
+        self.input_size = self.output_size = input_size
+        self.register_buffer("first", torch.zeros(input_size, dtype=dtype))
+
+    def initial_state(self, batch_size: int) -> Hidden:
+        return Hidden(self.first.new_zeros(batch_size, self.output_size))
+
+    def step(self, x: ScanInputs, state: Hidden, context: None = None) -> tuple[Tensor, Hidden]:
+        h = x.keep * state.h + x.add
+        return h, Hidden(h)

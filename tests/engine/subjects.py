@@ -1,0 +1,102 @@
+"""Every cell that the engine is held against, and what to give it."""
+
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from bench.user_cells import (
+    CoupledLSTM,
+    GatedProductGRU,
+    LayerNormLSTM,
+    PeepholeLSTM,
+    ProjectionLSTM,
+    Scan,
+    ScanInputs,
+    SoftmaxMemory,
+)
+from tests.engine.odd_cells import ODD_CELLS, Attending, Dropped, Memory, Observed, Waiting
+from tests.engine.user_cells import VECTOR_CELLS
+
+from recurra.cells import CELLS, Cell
+from recurra.engine import tree_map
+
+MEASURED: dict[str, type[Cell]] = {
+    "peephole lstm": PeepholeLSTM,
+    "coupled lstm": CoupledLSTM,
+    "softmax memory": SoftmaxMemory,
+    "gated product gru": GatedProductGRU,
+    "layer-norm lstm": LayerNormLSTM,
+    "projection lstm": ProjectionLSTM,
+    "scan": Scan,
+}
+SUBJECTS: dict[str, type[Cell]] = {**CELLS, **MEASURED, **VECTOR_CELLS, **ODD_CELLS}
+every_cell = pytest.mark.parametrize("name", SUBJECTS)
+
+
+class Case(NamedTuple):
+    """A cell and the arguments of one sequence, every float among them with a gradient."""
+
+    cell: Cell
+    x: Any
+    state: Any
+    context: Any
+
+    def sequence(self, **options):
+        return self.cell.sequence(self.x, self.state, self.context, **options)
+
+
+def build(name, F=3, H=4, dtype=torch.float64):
+    """The same cell for the same arguments."""
+    torch.manual_seed(F + 10 * H)
+    return SUBJECTS[name](F, H, dtype=dtype).eval()
+
+
+def example(name, B, T, F=3, H=4, dtype=torch.float64, scale=1.0):
+    """A cell with random arguments; `scale` is that of x."""
+    cell = build(name, F, H, dtype)
+    x = tree_map(lambda part: part * scale if part.is_floating_point() else part, _x(cell, B, T))
+    return Case(cell, *map(_watched, (x, _state(cell, B), _context(cell, B))))
+
+
+def _dtype(cell):
+    return next(p for p in (*cell.parameters(), *cell.buffers())).dtype
+
+
+def _x(cell, B, T):
+    value = torch.randn(B, T, cell.input_size, dtype=_dtype(cell))
+    if isinstance(cell, Scan):
+        return ScanInputs(torch.sigmoid(torch.randn_like(value)), value)
+    if isinstance(cell, Waiting):
+        gap = torch.rand(B, T, dtype=value.dtype)
+        return Observed(value, torch.rand(value.shape) < 0.6, gap)
+    return value
+
+
+def _state(cell, B):
+    """The initial state, moved a little: some states, such as a normaliser, must stay above 0."""
+
+    def move(part):
+        if not part.is_floating_point():
+            return part + torch.arange(B)
+        return part + torch.rand(part.shape, dtype=part.dtype) * 0.8 - 0.4
+
+    return tree_map(move, cell.initial_state(B))
+
+
+def _context(cell, B):
+    if isinstance(cell, Dropped):
+        return torch.rand(B, cell.output_size, dtype=_dtype(cell))
+    if isinstance(cell, Attending):
+        there = torch.rand(B, 5) < 0.6
+        there[:, 1] = True
+        return Memory(torch.randn(B, 5, cell.output_size, dtype=_dtype(cell)), there)
+    return None
+
+
+def _watched(tree):
+    """Leaves of the graph, each with a gradient where it can have one."""
+
+    def watch(part):
+        return part.detach().clone().requires_grad_(part.is_floating_point())
+
+    return tree_map(watch, tree)
