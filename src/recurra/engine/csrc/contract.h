@@ -16,7 +16,7 @@ namespace recurra::RECURRA_LEVEL {
 
 // Height of a band, and its leading dimension in scratch: an odd number of cache lines for both
 // scalars, so that a column of it spreads over all cache sets.
-constexpr int64_t kBand = 96;
+constexpr int64_t kBand = 128;
 template <typename T>
 constexpr int64_t kBandWidth = kBand + 64 / sizeof(T);
 
@@ -55,11 +55,15 @@ int64_t contract_scratch() {
 }
 
 // out[k][0..n), rows `width` apart, = rows[k][first..first + n); filled up with 0 to whole vectors.
+// Rows lie far apart, where no prefetcher of the machine sees the next one coming.
 template <typename T>
 void gather(const T* const* rows, int64_t count, int64_t first, int64_t n, T* out, int64_t width) {
-  constexpr int64_t L = kLanes<T>;
+  constexpr int64_t L = kLanes<T>, ahead = 12;
   for (int64_t k = 0; k < count; k++) {
     const T* from = rows[k] + first;
+    if (k + ahead < count)
+      for (int64_t c = 0; c < n; c += 64 / sizeof(T))
+        __builtin_prefetch(rows[k + ahead] + first + c);
     T* to = out + k * width;
     int64_t c = 0;
     for (; c + L <= n; c += L) store<T>(to + c, load(from + c));
