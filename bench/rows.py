@@ -4,8 +4,10 @@ import json
 import os
 import platform
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
@@ -34,15 +36,25 @@ class Row:
         print(text, flush=True)
 
 
+class Shown(Protocol):
+    """A row of any bench: a dataclass with a ratio."""
+
+    @property
+    def ratio(self) -> float | None: ...
+
+
 def wanted(case: str, only: str) -> bool:
     """Whether a case matches `--only`."""
     return re.search(only, case) is not None
 
 
-def write_rows(path: str, rows: list[Row]) -> None:
-    """Write rows as JSON, each with the machine that it was measured on."""
+def write_rows(path: str, rows: Sequence[Shown]) -> None:
+    """Write rows as JSON, each with the machine that it was measured on.
+
+    A row that counts its own threads says so itself.
+    """
     machine = {"cpu": _cpu(), "threads": torch.get_num_threads(), "torch": torch.__version__}
-    listed = [asdict(row) | {"ratio": row.ratio, **machine} for row in rows]
+    listed = [{**machine, **vars(row), "ratio": row.ratio} for row in rows]
     Path(path).write_text(json.dumps(listed, indent=1) + "\n")
 
 
