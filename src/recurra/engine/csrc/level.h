@@ -195,6 +195,31 @@ RECURRA_INLINE V select(I where, V a, V b) {
   return where ? a : b;
 }
 
+// a where it is smaller (larger), else b: so b where one of them is not a number.
+#if defined(__AVX512F__)
+RECURRA_INLINE vec<float> lesser(vec<float> a, vec<float> b) {
+  return _mm512_maskz_min_ps(0xffff, a, b);
+}
+RECURRA_INLINE vec<double> lesser(vec<double> a, vec<double> b) {
+  return _mm512_maskz_min_pd(0xff, a, b);
+}
+RECURRA_INLINE vec<float> greater(vec<float> a, vec<float> b) {
+  return _mm512_maskz_max_ps(0xffff, a, b);
+}
+RECURRA_INLINE vec<double> greater(vec<double> a, vec<double> b) {
+  return _mm512_maskz_max_pd(0xff, a, b);
+}
+#else
+template <typename V>
+RECURRA_INLINE V lesser(V a, V b) {
+  return select(a < b, a, b);
+}
+template <typename V>
+RECURRA_INLINE V greater(V a, V b) {
+  return select(a > b, a, b);
+}
+#endif
+
 // bfloat16: the upper half of a float.
 RECURRA_INLINE vec<float> load(const uint16_t* p) {
   simd<float>::H h;

@@ -27,6 +27,7 @@ struct Numbers<float> {
   static constexpr float exponent = 8388608.0f;  // 2^23: a number or-ed in is added
   static constexpr float exp_low = -104.0f, exp_high = 89.0f;  // 0 and infinity
   static constexpr float expm1_low = -20.0f, tanh_high = 10.0f;  // -1 and 1
+  static constexpr float sigmoid_high = 88.0f;  // 1, and 0 below its negative
   static constexpr float smallest = 1.17549435e-38f, half_root = 0.707106769f;
   static constexpr float q[] = {1.9891247e-04f, 1.3933881e-03f, 8.3333105e-03f,
                                 4.1666463e-02f, 1.6666667e-01f, 0.5f};
@@ -43,7 +44,7 @@ struct Numbers<double> {
   static constexpr double round = 6755399441055744.0;
   static constexpr double exponent = 4503599627370496.0;
   static constexpr double exp_low = -746.0, exp_high = 710.0;
-  static constexpr double expm1_low = -40.0, tanh_high = 22.0;
+  static constexpr double expm1_low = -40.0, tanh_high = 22.0, sigmoid_high = 709.0;
   static constexpr double smallest = 2.2250738585072014e-308, half_root = 0.70710678118654752;
   static constexpr double q[] = {2.091488256348507e-09,  2.5105490906986696e-08,
                                  2.7557273171941026e-07, 2.7557254740405416e-06,
@@ -92,11 +93,12 @@ RECURRA_INLINE V power_of_two(Bits<V> i) {
   return (V)((i + Of<V>::bias) << Of<V>::mantissa);
 }
 
+// By Horner's rule in x^2 on pairs of coefficients: half as long a chain at the same cost.
 template <typename V, typename T, int n>
-RECURRA_INLINE V polynomial(const T (&c)[n], V x) {
-  V y = splat(c[0]);
-#pragma GCC unroll 16
-  for (int i = 1; i < n; i++) y = fma(y, x, splat(c[i]));
+RECURRA_INLINE V polynomial(const T (&c)[n], V x, V square) {
+  V y = n % 2 ? splat(c[0]) : fma(splat(c[0]), x, splat(c[1]));
+#pragma GCC unroll 8
+  for (int i = 2 - n % 2; i < n; i += 2) y = fma(y, square, fma(splat(c[i]), x, splat(c[i + 1])));
   return y;
 }
 
@@ -115,13 +117,14 @@ RECURRA_INLINE Split<V> split(V x) {
   const V n = shifted - O::round;
   V r = fma(-n, splat(O::ln2_upper), x);
   r = fma(-n, splat(O::ln2_lower), r);
-  return {n, (Bits<V>)shifted - (Bits<V>)splat(O::round), fma(r * r, polynomial(O::q, r), r)};
+  const V square = r * r;
+  const V e = fma(square, polynomial(O::q, r, square), r);
+  return {n, (Bits<V>)shifted - (Bits<V>)splat(O::round), e};
 }
 
 template <typename V>
 RECURRA_INLINE V clamp(V x, typename scalar_of<V>::T low, typename scalar_of<V>::T high) {
-  const V y = select(x > high, splat(high), x);
-  return select(y < low, splat(low), y);
+  return greater(splat(low), lesser(splat(high), x));
 }
 
 // y 2^n, rounded once, also where it is subnormal or infinite.
@@ -155,19 +158,21 @@ RECURRA_INLINE V expm1(V x) {
   return with_sign(fma(half, s.e, half - typename scalar_of<V>::T(0.5)) * 2, x);
 }
 
+// exp(-x) goes into the sum in parts, 1 + 2^n being exact where it matters.
 template <typename V>
 RECURRA_INLINE V sigmoid(V x) {
-  return 1 / (1 + exp(-x));
+  const Split<V> s = split(clamp(-x, -Of<V>::sigmoid_high, Of<V>::sigmoid_high));
+  const V two = power_of_two<V>(s.i);
+  const V y = 1 / fma(two, s.e, 1 + two);
+  return select(x < -Of<V>::sigmoid_high, V{}, y);
 }
 
-// With t = exp(-2|x|) - 1, which keeps its digits near 0: -t / (2 + t).
+// (1 - u) / (1 + u) with u = exp(-2|x|), both in parts: near 0 as precise as exp(.) - 1.
 template <typename V>
 RECURRA_INLINE V tanh(V x) {
-  const V a = abs(x);
-  const Split<V> s = split(-2 * select(a > Of<V>::tanh_high, splat(Of<V>::tanh_high), a));
+  const Split<V> s = split(-2 * lesser(splat(Of<V>::tanh_high), abs(x)));
   const V two = power_of_two<V>(s.i);
-  const V t = fma(two, s.e, two - 1);
-  return with_sign(t / (2 + t), x);
+  return with_sign(fma(-two, s.e, 1 - two) / fma(two, s.e, 1 + two), x);
 }
 
 // y = 2^k (1 + f) for a normal y, with 1 + f between the root of 1/2 and the root of 2.
@@ -195,7 +200,7 @@ RECURRA_INLINE V logarithm(V k, V f) {
   using T = typename scalar_of<V>::T;
   const V s = f / (2 + f), z = s * s;
   const V square = T(0.5) * f * f;
-  const V rest = fma(s, fma(z, polynomial(O::p, z), square), k * O::ln2_lower);
+  const V rest = fma(s, fma(z, polynomial(O::p, z, z * z), square), k * O::ln2_lower);
   return fma(k, splat(O::ln2_upper), f - (square - rest));
 }
 
