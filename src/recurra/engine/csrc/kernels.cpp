@@ -2,6 +2,8 @@
 
 #include "kernels.h"
 
+#include "accumulate.h"
+#include "batched.h"
 #include "contract.h"
 #include "product.h"
 
@@ -17,6 +19,8 @@ constexpr Kernels<T> table() {
   k.contract_units = contract_units<T>;
   k.contract_scratch = contract_scratch<T>;
   k.contract = contract<T>;
+  k.batched = batched<T>;
+  k.accumulate = accumulate<T>;
   return k;
 }
 

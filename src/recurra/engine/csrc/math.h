@@ -236,9 +236,8 @@ RECURRA_INLINE V log1p(V x) {
 
 template <typename V, typename F>
 RECURRA_INLINE V by_lane(V x, F f) {
-  V y;
-  for (int i = 0; i < kLanes<typename scalar_of<V>::T>; i++) y[i] = f(x[i]);
-  return y;
+  for (int i = 0; i < kLanes<typename scalar_of<V>::T>; i++) x[i] = f(x[i]);
+  return x;
 }
 
 RECURRA_INLINE vec<float> sin(vec<float> x) {
