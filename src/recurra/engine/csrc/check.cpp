@@ -147,15 +147,21 @@ class Checker {
     operand(i.operands[at], kinds, columns(i.operands[at], i.n, i.d));
   }
 
-  void target(const Instruction& i, const Columns& reach) {
+  // A result of groups of d columns.
+  void target(const Instruction& i, int64_t d) {
+    const Columns reach = columns(i.operands[0], i.n, d);
     operand(i.operands[0], kWritten, reach);
     if (!error_.empty()) return;
     // A tile's rows are the same at all steps, and a chunk's steps may run in any grouping.
     require(moment(phase_) != Moment::chunk ||
                 program_.buffers[i.operands[0].buffer].kind != Kind::tile,
             "a tile buffer cannot be written over a chunk");
-    require(i.operands[0].column == 1 || reach.d <= 1, "a result cannot repeat a column");
-    require(i.operands[0].group >= reach.d || i.n <= 1, "groups of a result overlap");
+    solid(i, d);
+  }
+
+  void solid(const Instruction& i, int64_t d) {
+    require(i.operands[0].column == 1 || d <= 1, "a result cannot repeat a column");
+    require(i.operands[0].group >= d || i.n <= 1, "groups of a result overlap");
   }
 
   int64_t memory(const Operand& o) const {
@@ -204,7 +210,7 @@ class Checker {
   void load(const Instruction& i) {
     arity(i, 2, 0);
     if (!error_.empty()) return;
-    target(i, columns(i.operands[0], i.n, i.d));
+    target(i, i.d);
     operand(i, 1, kOutside);
   }
 
@@ -212,7 +218,7 @@ class Checker {
     arity(i, 2, 0);
     if (!error_.empty()) return;
     operand(i, 0, kOutside);
-    require(i.operands[0].column == 1 || i.d <= 1, "a result cannot repeat a column");
+    solid(i, i.d);
     operand(i, 1, kRead);
   }
 
@@ -227,7 +233,7 @@ class Checker {
     for (const Operand& o : i.operands) require(o.column == 1, "a product repeats no column");
     const Columns to = columns(i.operands[0], m.blocks, m.N);
     const Columns from = columns(i.operands[1], m.blocks, m.K);
-    target(i, to);
+    target(i, m.N);
     operand(i.operands[1], kRead, from);
     apart(i.operands[0], to, i.operands[1], from, false);
     if (i.numbers[1] == 2) operand(i, 2, kParameter);
@@ -246,9 +252,10 @@ class Checker {
     for (int64_t at = 0; at < 3; ++at) require(o[at].column == 1, "batched repeats no column");
     require(a <= kFar && b <= kFar, "strides out of range");
     if (!error_.empty()) return;
-    const Columns to = columns(o[0], i.n, none ? 0 : x[0] * x[2]);
+    const int64_t made = none ? 0 : x[0] * x[2];
+    const Columns to = columns(o[0], i.n, made);
     const Columns left = columns(o[1], i.n, a), right = columns(o[2], i.n, b);
-    target(i, to);
+    target(i, made);
     operand(o[1], kRead, left);
     operand(o[2], kRead, right);
     apart(o[0], to, o[1], left, false);
@@ -293,8 +300,9 @@ class Checker {
     const bool reduces = operation.form == Form::reduce;
     const bool extreme = i.code >= kOperationCount - 4 && i.code < kOperationCount - 2;
     require(!extreme || i.d > 0 || i.n == 0, "no largest of no columns");
-    const Columns to = columns(i.operands[0], i.n, reduces ? 1 : i.d);
-    target(i, to);
+    const int64_t made = reduces ? 1 : i.d;
+    const Columns to = columns(i.operands[0], i.n, made);
+    target(i, made);
     for (size_t at = 1; at < i.operands.size(); ++at) {
       operand(i, at, kRead);
       const Columns from = columns(i.operands[at], i.n, i.d);
