@@ -1,0 +1,105 @@
+#include "api.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "blocks.h"
+#include "dispatch.h"
+#include "operations.h"
+#include "pool.h"
+#include "run.h"
+
+using namespace recurra;
+
+namespace {
+
+constexpr int kAbi = 1;
+constexpr int64_t kMostSteps = int64_t(1) << 31;
+constexpr int64_t kMostJobs = 1024;
+
+void say(char* error, int64_t size, const char* line) {
+  if (error && size > 0) std::snprintf(error, size, "%s", line);
+}
+
+std::unique_ptr<Handle> make(const Level& level, const int64_t* words, int64_t count,
+                             std::string& error) {
+  auto handle = std::make_unique<Handle>();
+  handle->program = parse(words, count, error);
+  if (!handle->program) return nullptr;
+  if (handle->program->is_double) {
+    handle->twice = decode(*handle->program, *level.twice);
+  } else {
+    handle->single = decode(*handle->program, *level.single);
+  }
+  return handle;
+}
+
+const char* check_job(const Job& job) {
+  if (!job.program) return "run: no program";
+  if (job.B < 0 || job.B > kMostSteps || job.T < 0 || job.T > kMostSteps) {
+    return "run: B and T must be 0 ... 2^31";
+  }
+  const Program& program = *static_cast<const Handle*>(job.program)->program;
+  if (job.count != program.arguments || (job.count > 0 && !job.arguments)) {
+    return "run: as many arguments as the program has are needed";
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+int recurra_abi(void) { return kAbi; }
+
+const char* recurra_level(void) {
+  const Level* level = chosen_level(nullptr);
+  return level ? level->name : nullptr;
+}
+
+const char* recurra_operations(void) {
+#define RECURRA_LINE(name, reads, form) #name " " #reads "\n"
+  return RECURRA_OPERATIONS(RECURRA_LINE);
+#undef RECURRA_LINE
+}
+
+void* recurra_program_new(const int64_t* words, int64_t count, char* error, int64_t error_size) {
+  const char* complaint = nullptr;
+  const Level* level = chosen_level(&complaint);
+  if (!level) return say(error, error_size, complaint), nullptr;
+  try {
+    std::string line;
+    std::unique_ptr<Handle> handle = make(*level, words, std::max<int64_t>(count, 0), line);
+    if (!handle) say(error, error_size, line.c_str());
+    return handle.release();
+  } catch (const std::exception&) {
+    return say(error, error_size, "program: no memory for it"), nullptr;
+  }
+}
+
+void recurra_program_free(void* program) { delete static_cast<Handle*>(program); }
+
+int64_t recurra_kept_bytes(void* program, int64_t B, int64_t N) {
+  if (!program || B < 0 || B > kMostSteps || N < 0 || N > kMostSteps * kMostSteps) return -1;
+  return place_kept(*static_cast<Handle*>(program)->program, B, N, nullptr, nullptr);
+}
+
+void* recurra_block_take(int64_t bytes) { return take_block(bytes); }
+
+void recurra_block_give(void* block, int64_t bytes) { give_block(block, bytes); }
+
+int recurra_run(const recurra_job* jobs, int64_t count, int64_t threads, int (*poll)(void),
+                char* error, int64_t error_size) {
+  const char* complaint = nullptr;
+  const Level* level = chosen_level(&complaint);
+  if (!level) return say(error, error_size, complaint), 1;
+  if (count == 0) return 0;
+  if (count < 0 || count > kMostJobs || !jobs) return say(error, error_size, "run: no jobs"), 1;
+  for (int64_t at = 0; at < count; ++at) {
+    if ((complaint = check_job(jobs[at]))) return say(error, error_size, complaint), 1;
+  }
+  char none[1];
+  if (!error || error_size <= 0) error = none, error_size = sizeof(none);
+  threads = std::clamp<int64_t>(threads, 1, kMostThreads);
+  return static_cast<int>(run_jobs(*level, jobs, count, threads, poll, error, error_size));
+}

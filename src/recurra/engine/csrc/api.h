@@ -1,0 +1,47 @@
+// The C interface, as native.py knows it. Nothing here throws; errors are one line of text.
+//
+// Calls are safe from any thread. A program may be run by several at once, and must not be freed
+// while one runs it.
+
+#pragma once
+
+#include <cstdint>
+
+#include "layout.h"
+
+#define RECURRA_API extern "C" __attribute__((visibility("default")))
+
+// Grows whenever a line below, a struct, or the words of a program change their meaning.
+RECURRA_API int recurra_abi(void);
+
+// "avx512", ...; null where RECURRA_SIMD asks for what does not run here.
+RECURRA_API const char* recurra_level(void);
+
+// "copy 1\nneg 1\n...": the operations by number, and how many operands each reads.
+RECURRA_API const char* recurra_operations(void);
+
+// Null, and a line in `error`, where the words are no program.
+RECURRA_API void* recurra_program_new(const int64_t* words, int64_t count, char* error,
+                                      int64_t error_size);
+RECURRA_API void recurra_program_free(void* program);
+
+// Bytes that a job of B rows and N steps in all keeps for its backward; -1 where there is no such.
+RECURRA_API int64_t recurra_kept_bytes(void* program, int64_t B, int64_t N);
+
+// 64-byte aligned memory from a cache; null where there is none. Handed back with the same bytes.
+RECURRA_API void* recurra_block_take(int64_t bytes);
+RECURRA_API void recurra_block_give(void* block, int64_t bytes);
+
+// Strides in elements. PARAMETER: a contiguous row. OUTER: stride[0] batch, [1] time, inner 1.
+// OUTER_ROW: [0] batch. Matrix: [0] block, [1] K, [2] N. CONTRACT's result: [0] block, [1] M,
+// [2] N. TOTAL's: a contiguous row. A null result is not wanted.
+using recurra_argument = recurra::Argument;
+
+// order: the batch index of each row, lengths: the steps of each row, falling; null: as they
+// come, all T. kept: recurra_kept_bytes, written by the forward, read and written by the backward.
+using recurra_job = recurra::Job;
+
+// 0 done, 1 an error with its line, 2 cancelled: `poll`, which the calling thread asks every 20 ms
+// at most, answered other than 0. poll may be null. Results depend on neither threads nor jobs.
+RECURRA_API int recurra_run(const recurra_job* jobs, int64_t count, int64_t threads,
+                            int (*poll)(void), char* error, int64_t error_size);
