@@ -5,6 +5,7 @@
 #include "accumulate.h"
 #include "batched.h"
 #include "contract.h"
+#include "pointwise.h"
 #include "product.h"
 
 namespace recurra::RECURRA_LEVEL {
@@ -21,6 +22,7 @@ constexpr Kernels<T> table() {
   k.contract = contract<T>;
   k.batched = batched<T>;
   k.accumulate = accumulate<T>;
+  set_pointwise(k);
   return k;
 }
 
