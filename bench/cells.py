@@ -11,7 +11,7 @@ import torch
 
 from bench.first_call import first_call
 from bench.rows import wanted
-from bench.timing import FULL, HEAD, QUICK, Budget, Timing, compare
+from bench.timing import FULL, QUICK, Budget, Timing, compare, show_head
 from bench.user_cells import (
     CoupledLSTM,
     GatedProductGRU,
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> Iterator[Timing]:
     budget = QUICK if args.quick else FULL
     before = torch.get_num_threads()
     torch.set_num_threads(args.threads)
-    print(f"cells: torch {torch.__version__}, {args.threads} thread(s)\n{HEAD}", flush=True)
+    show_head("cells", args.threads)
     try:
         for row in rows(args.only, args.threads, budget):
             row.show()

@@ -32,7 +32,7 @@ def first_call(which: str, mode: str, repeats: int) -> tuple[Measured, Measured]
         with tempfile.TemporaryDirectory() as empty:
             environment = os.environ | {"XDG_CACHE_HOME": empty, "HOME": empty}
             done = subprocess.run(
-                command, check=True, cwd=ROOT, env=environment, capture_output=True, text=True
+                command, check=True, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
             )
         taken.append([float(word) for word in done.stdout.split()])
     first, second = zip(*taken, strict=True)

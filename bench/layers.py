@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from bench import peers
 from bench.memory import peak_memory
 from bench.rows import wanted
-from bench.timing import FULL, HEAD, QUICK, Budget, Timing, compare, on_threads
+from bench.timing import FULL, QUICK, Budget, Timing, compare, on_threads, show_head
 from bench.user_cells import ProjectionLSTM
 from bench.work import MODES, SHAPES, Shape, check, load, sequence, work
 from recurra.cells import GRU, LSTM, Cell, Elman
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> Iterator[Timing]:
     budget = QUICK if args.quick else FULL
     before = torch.get_num_threads()
     torch.set_num_threads(args.threads)
-    print(f"layers: torch {torch.__version__}, {args.threads} thread(s)\n{HEAD}", flush=True)
+    show_head("layers", args.threads)
     try:
         for row in rows(args.only, args.threads, budget):
             row.show()

@@ -24,11 +24,12 @@ def peak_memory(who: str, shape: Shape, repeats: int) -> Measured:
         who: "recurra" or "torch".
     """
     command = [sys.executable, "-m", "bench.memory", who, *map(str, shape)]
+    # The allocator gives back at once what is freed, so that a peak is what was in use together.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
     taken = [
         float(
             subprocess.run(
-                command, check=True, cwd=ROOT, env=environment, capture_output=True
+                command, check=True, cwd=ROOT, env=environment, stdout=subprocess.PIPE
             ).stdout
         )
         for _ in range(min(repeats, 3))

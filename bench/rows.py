@@ -53,12 +53,13 @@ def write_rows(path: str, rows: Sequence[Shown]) -> None:
 
     A row that counts its own threads says so itself.
     """
-    machine = {"cpu": _cpu(), "threads": torch.get_num_threads(), "torch": torch.__version__}
+    machine = {"cpu": cpu(), "threads": torch.get_num_threads(), "torch": torch.__version__}
     listed = [{**machine, **vars(row), "ratio": row.ratio} for row in rows]
     Path(path).write_text(json.dumps(listed, indent=1) + "\n")
 
 
-def _cpu() -> str:
+def cpu() -> str:
+    """The processor and its cores."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text().splitlines():

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import torch
 
+from bench.rows import cpu
+
 Call = Callable[[], object]
 # A measurement shorter than this is repeated until it is not, and divided.
 SHORTEST = 0.003
@@ -55,10 +57,14 @@ class Timing:
         )
 
 
-HEAD = (
-    f"{'case':<26} {'mode':<6} {'on':>2} "
-    f"{'ours, ms':>10}       {'peer, ms':>11}       {'ratio':>9}  peer"
-)
+def show_head(name: str, threads: int) -> None:
+    """Print what was measured where, and over the columns of the rows what they are."""
+    print(f"{name}: {cpu()}, torch {torch.__version__}, {threads} thread(s)")
+    print(
+        f"{'case':<26} {'mode':<6} {'on':>2} "
+        f"{'ours, ms':>10}       {'peer, ms':>11}       {'ratio':>9}  peer",
+        flush=True,
+    )
 
 
 class Budget(NamedTuple):
