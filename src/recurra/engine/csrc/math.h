@@ -158,12 +158,12 @@ RECURRA_INLINE V expm1(V x) {
   return with_sign(fma(half, s.e, half - typename scalar_of<V>::T(0.5)) * 2, x);
 }
 
-// exp(-x) goes into the sum in parts, 1 + 2^n being exact where it matters.
+// exp(-x) = 2^n e + 2^n goes into 1 + exp(-x) in parts, which saves a rounding.
 template <typename V>
 RECURRA_INLINE V sigmoid(V x) {
   const Split<V> s = split(clamp(-x, -Of<V>::sigmoid_high, Of<V>::sigmoid_high));
   const V two = power_of_two<V>(s.i);
-  const V y = 1 / fma(two, s.e, 1 + two);
+  const V y = 1 / (two + fma(two, s.e, splat(typename scalar_of<V>::T(1))));
   return select(x < -Of<V>::sigmoid_high, V{}, y);
 }
 
