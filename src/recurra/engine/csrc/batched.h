@@ -31,12 +31,10 @@ RECURRA_INLINE T dot(const T* a, const T* b, int64_t K) {
     const int64_t n = K - k < L ? K - k : L;
     sum[v] = fma(load_part(a + k, n), load_part(b + k, n), sum[v]);
   }
-  T lanes[kPartialChains];
-  for (int v = 0; v < V; v++) store<T>(lanes + v * L, sum[v]);
-  for (int half = kPartialChains / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
+  for (int half = V / 2; half > 0; half /= 2) {
+    for (int v = 0; v < half; v++) sum[v] += sum[v + half];
   }
-  return lanes[0];
+  return sum_lanes<T>(sum[0]);
 }
 
 // R rows by V vectors of columns of the small product, of the last vector `lanes` columns.

@@ -11,7 +11,7 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
+#include <utility>
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -219,6 +219,25 @@ RECURRA_INLINE V greater(V a, V b) {
   return select(a > b, a, b);
 }
 #endif
+
+template <typename T>
+using Sequence = std::make_integer_sequence<int, kLanes<T>>;
+
+// Lane i plus lane i + S in the first S lanes.
+template <int S, typename V, int... i>
+RECURRA_INLINE V fold(V v, std::integer_sequence<int, i...>) {
+  return v + __builtin_shufflevector(v, v, (i + S < int(sizeof...(i)) ? i + S : i)...);
+}
+
+// The sum of all lanes, as a tree: lane i and lane i + half of them first.
+template <typename T, int S = kLanes<T> / 2>
+RECURRA_INLINE T sum_lanes(vec<T> v) {
+  const vec<T> folded = fold<S>(v, Sequence<T>{});
+  if constexpr (S == 1)
+    return folded[0];
+  else
+    return sum_lanes<T, S / 2>(folded);
+}
 
 // bfloat16: the upper half of a float.
 RECURRA_INLINE vec<float> load(const uint16_t* p) {

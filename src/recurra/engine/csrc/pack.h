@@ -37,28 +37,23 @@ RECURRA_INLINE void store_packed(uint16_t* p, vec<float> v) {
 
 // One step of the transposition of a square of vectors: swaps the blocks of S lanes off the
 // diagonal of each square of 2 S.
-template <int S, typename T, int L>
-RECURRA_INLINE void swap_blocks(vec<T> (&v)[L]) {
-  ivec<T> low, high;
-  for (int i = 0; i < L; i++) {
-    low[i] = (i & S) ? L + i - S : i;
-    high[i] = (i & S) ? L + i : i + S;
-  }
+template <int S, typename V, int L, int... i>
+RECURRA_INLINE void swap_blocks(V (&v)[L], std::integer_sequence<int, i...>) {
 #pragma GCC unroll 16
-  for (int i = 0; i < L; i++) {
-    if (i & S) continue;
-    const vec<T> a = v[i], b = v[i + S];
-    v[i] = __builtin_shuffle(a, b, low);
-    v[i + S] = __builtin_shuffle(a, b, high);
+  for (int r = 0; r < L; r++) {
+    if (r & S) continue;
+    const V a = v[r], b = v[r + S];
+    v[r] = __builtin_shufflevector(a, b, (i & S ? L + i - S : i)...);
+    v[r + S] = __builtin_shufflevector(a, b, (i & S ? L + i : i + S)...);
   }
 }
 
 template <typename T, int L>
 RECURRA_INLINE void transpose(vec<T> (&v)[L]) {
-  swap_blocks<1, T>(v);
-  if constexpr (L >= 4) swap_blocks<2, T>(v);
-  if constexpr (L >= 8) swap_blocks<4, T>(v);
-  if constexpr (L >= 16) swap_blocks<8, T>(v);
+  swap_blocks<1>(v, Sequence<T>{});
+  if constexpr (L >= 4) swap_blocks<2>(v, Sequence<T>{});
+  if constexpr (L >= 8) swap_blocks<4>(v, Sequence<T>{});
+  if constexpr (L >= 16) swap_blocks<8>(v, Sequence<T>{});
 }
 
 // sk = 1: columns of W are contiguous; squares of them are transposed in registers.
