@@ -1,9 +1,8 @@
 // Small matrix products, one pair a row and group; the contract is in kernels.h.
 //
-// Where b's columns are contiguous (or J is 1 and k is not contiguous in both) every element is
-// one ascending fused chain. Where k is contiguous in both and b's columns are not, an element is
-// a dot product: 16 partial chains, number k mod 16, joined as a tree. Which of them it is follows
-// from the numbers alone.
+// An element is one ascending fused chain, except where k is contiguous in both a and b and b's
+// columns are not (or are only one): there it is a dot product of 16 partial chains, number
+// k mod 16, joined as a tree. Which of them it is follows from the numbers alone.
 
 #pragma once
 
