@@ -45,13 +45,13 @@ class Case(NamedTuple):
         return self.cell.sequence(self.x, self.state, self.context, **options)
 
 
-def build(name, F=3, H=4, dtype=torch.float64):
+def build(name, F=3, H=5, dtype=torch.float64):
     """The same cell for the same arguments."""
     torch.manual_seed(F + 10 * H)
     return SUBJECTS[name](F, H, dtype=dtype).eval()
 
 
-def example(name, B, T, F=3, H=4, dtype=torch.float64, scale=1.0):
+def example(name, B, T, F=3, H=5, dtype=torch.float64, scale=1.0):
     """A cell with random arguments; `scale` is that of x."""
     cell = build(name, F, H, dtype)
     x = tree_map(lambda part: part * scale if part.is_floating_point() else part, _x(cell, B, T))

@@ -14,8 +14,9 @@ from recurra.layers import Recurrent
 
 every_cell = pytest.mark.parametrize("name", SUBJECTS)
 every_dtype = pytest.mark.parametrize("dtype", TOLERANCE, ids=["float64", "float32"])
-# (B, T, F, H): ones, odd numbers, primes, and more rows and columns than a register has.
-SIZES = [(1, 1, 1, 1), (1, 6, 1, 2), (3, 5, 7, 5), (7, 4, 2, 13), (19, 3, 5, 1), (5, 2, 17, 37)]
+# (B, T, F, H): ones, odd numbers, primes, and more rows and columns than a register has. The other
+# tests keep to F 3 and H 5, so that what an engine learns of a cell once serves them all.
+SIZES = [(1, 1, 1, 1), (1, 6, 3, 5), (7, 4, 2, 13), (19, 3, 5, 1), (5, 2, 17, 37)]
 # The sequences of many steps, at a width where the loop is bearable.
 LONG = [*CELLS, "layer-norm lstm", "mingru"]
 RUBBISH = float("nan")
@@ -136,7 +137,7 @@ def test_inference_is_training(name):
 @every_cell
 def test_saturated_gates(name, dtype):
     # One feature of ±200 makes preactivations of ±200 w, from nothing to far beyond ±100.
-    case = example(name, 4, 5, 1, 6, dtype, scale=0.0)
+    case = example(name, 4, 5, 1, 5, dtype, scale=0.0)
     x = tree_map(lambda part: part.detach().clone(), case.x)
     for part in leaves(x):
         if part.is_floating_point():
@@ -153,7 +154,7 @@ def test_saturated_gates(name, dtype):
 @every_dtype
 @pytest.mark.parametrize("name", CELLS)
 def test_gates_at_a_hundred(name, dtype, sign):
-    case = example(name, 3, 5, 4, 5, dtype)
+    case = example(name, 3, 5, 3, 5, dtype)
     with torch.no_grad():
         case.cell.bias_ih.fill_(sign)
         case.cell.bias_ih[::2] *= -1
@@ -179,13 +180,13 @@ def test_numbers_below_the_smallest_normal_one(name, dtype):
 @every_dtype
 @pytest.mark.parametrize("name", LONG)
 def test_many_steps(name, dtype):
-    case = example(name, 2, 4096, 2, 3, dtype)
+    case = example(name, 2, 4096, dtype=dtype)
     hold_whole(case, measure(case, *case.sequence()))
 
 
 @every_cell
 def test_a_few_hundred_steps(name):
-    case = example(name, 2, 211, 2, 3, torch.float32)
+    case = example(name, 2, 211, dtype=torch.float32)
     hold(case, lengths=torch.tensor([211, 150]))
 
 
@@ -224,7 +225,7 @@ def test_views_of_anything_may_come_in(name):
 
 @every_cell
 def test_one_tensor_as_every_part_of_a_state(name):
-    case = example(name, 3, 4, 3, 3)
+    case = example(name, 3, 4)
     floats = [part for part in leaves(case.state) if part.is_floating_point()]
     # The last part of the headed LSTM's may be anything, its normaliser may not.
     one = floats[2] if name == "headed lstm" else floats[0]
