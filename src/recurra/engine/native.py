@@ -1,0 +1,265 @@
+"""The native engine: one shared library beside this file, loaded on first use, called by ctypes.
+
+RECURRA_NATIVE=0 runs without it, RECURRA_NATIVE=1 refuses to run without it; otherwise it serves
+where it is there. RECURRA_SIMD forces a level: generic, avx2, avx512. RECURRA_LIBRARY names another
+build of the library.
+"""
+
+import ctypes
+import os
+import threading
+import warnings
+from collections.abc import Callable, Generator, Sequence
+from ctypes import POINTER, c_char_p, c_int, c_int64, c_void_p
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from recurra.engine.operations import OPERATIONS
+from recurra.engine.program import Program as Plan
+from recurra.errors import MissingPackageError, OptionError, ShapeError, UnsupportedError
+
+ABI = 1
+PATH = Path(os.environ.get("RECURRA_LIBRARY") or Path(__file__).with_name("_native.so"))
+
+_POLL = ctypes.CFUNCTYPE(c_int)
+_LINE = 512
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The library; None where it does not serve.
+
+    Raises:
+        MissingPackageError: RECURRA_NATIVE=1, and it is not there or not of this version.
+        OptionError: RECURRA_NATIVE or RECURRA_SIMD has a value that does not fit.
+    """
+    wish = os.environ.get("RECURRA_NATIVE", "")
+    if wish not in ("", "0", "1"):
+        raise OptionError(f"RECURRA_NATIVE: got {wish!r}; 0 or 1 fits, or nothing")
+    if wish == "0":
+        return None
+    if not PATH.exists():
+        if wish == "1":
+            raise MissingPackageError(
+                f"RECURRA_NATIVE=1: {PATH} is not there; `make native` builds it"
+            )
+        return None
+    try:
+        return _load()
+    except (OSError, AttributeError) as error:
+        line = f"{PATH} does not load ({error}); `make native` builds it anew"
+        if wish == "1":
+            raise MissingPackageError(f"RECURRA_NATIVE=1: {line}") from error
+        warnings.warn(f"{line}, RECURRA_NATIVE=0 runs without it", RuntimeWarning, stacklevel=2)
+        return None
+
+
+def level() -> str | None:
+    """The SIMD level that runs; None without the library."""
+    lib = library()
+    return None if lib is None else lib.recurra_level().decode()
+
+
+def _load() -> ctypes.CDLL:
+    lib = ctypes.CDLL(str(PATH))
+    lib.recurra_abi.restype = c_int
+    if (abi := lib.recurra_abi()) != ABI:
+        raise OSError(f"interface {abi}, this version needs {ABI}")
+    lib.recurra_operations.restype = c_char_p
+    if lib.recurra_operations().decode() != _table():
+        raise OSError("its operations are not those of operations.py")
+    lib.recurra_level.restype = c_char_p
+    lib.recurra_program_new.restype = c_void_p
+    lib.recurra_program_new.argtypes = [POINTER(c_int64), c_int64, c_char_p, c_int64]
+    lib.recurra_program_free.restype = None
+    lib.recurra_program_free.argtypes = [c_void_p]
+    lib.recurra_kept_bytes.restype = c_int64
+    lib.recurra_kept_bytes.argtypes = [c_void_p, c_int64, c_int64]
+    lib.recurra_block_take.restype = c_void_p
+    lib.recurra_block_take.argtypes = [c_int64]
+    lib.recurra_block_give.restype = None
+    lib.recurra_block_give.argtypes = [c_void_p, c_int64]
+    lib.recurra_run.restype = c_int
+    lib.recurra_run.argtypes = [c_void_p, c_int64, c_int64, c_void_p, c_char_p, c_int64]
+    if lib.recurra_level() is None:
+        line = ctypes.create_string_buffer(_LINE)
+        lib.recurra_program_new(None, 0, line, _LINE)
+        raise OptionError(line.value.decode(errors="replace"))
+    return lib
+
+
+def _table() -> str:
+    return "".join(f"{name} {operation.reads}\n" for name, operation in OPERATIONS.items())
+
+
+def _needed() -> ctypes.CDLL:
+    lib = library()
+    if lib is None:
+        raise MissingPackageError(f"native: {PATH} does not serve here; see RECURRA_NATIVE")
+    return lib
+
+
+class Program:
+    """A plan that the library has read and checked.
+
+    Raises:
+        UnsupportedError: the plan does not fit together; the message says where.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._lib = _needed()
+        self.address = 0
+        self.arguments = plan.arguments
+        words = plan.words()
+        line = ctypes.create_string_buffer(_LINE)
+        found = self._lib.recurra_program_new(
+            (c_int64 * len(words))(*words), len(words), line, _LINE
+        )
+        if not found:
+            raise UnsupportedError(line.value.decode(errors="replace"))
+        self.address = found
+
+    def __del__(self) -> None:
+        if getattr(self, "address", 0):
+            self._lib.recurra_program_free(self.address)
+
+    def kept_bytes(self, B: int, N: int) -> int:
+        """What a job of B rows and N steps in all keeps for its backward."""
+        found: int = self._lib.recurra_kept_bytes(self.address, B, N)
+        if found < 0:
+            raise ShapeError(f"native: {B} rows and {N} steps are more than memory can hold")
+        return found
+
+
+class Block:
+    """Memory from the library's cache, given back when this object goes.
+
+    Attributes:
+        address: 64-byte aligned; 0 for no bytes.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._lib = _needed()
+        self.size = size
+        self.address: int = self._lib.recurra_block_take(size) or 0
+        if size > 0 and not self.address:
+            raise MemoryError(f"native: no memory for {size} bytes")
+
+    def __del__(self) -> None:
+        if getattr(self, "address", 0):
+            self._lib.recurra_block_give(self.address, self.size)
+
+
+@dataclass(slots=True)
+class Job:
+    """One run of a program, forward or backward. Whoever makes it keeps the memory alive.
+
+    Args:
+        arguments: four numbers each: address and three strides, in elements; see `csrc/api.h`.
+        order: address of B int64, the batch index of each row; 0: as they come.
+        lengths: address of B int64, the steps of each row, falling; 0: all T.
+        kept: address of `Program.kept_bytes` bytes.
+    """
+
+    program: Program
+    arguments: Sequence[int]
+    B: int
+    T: int
+    order: int = 0
+    lengths: int = 0
+    reverse: bool = False
+    backward: bool = False
+    kept: int = 0
+
+
+class Call:
+    """Jobs made ready to run, once or often.
+
+    Attributes:
+        arguments: a job's numbers each; may be changed between calls.
+    """
+
+    def __init__(self, jobs: Sequence[Job], threads: int) -> None:
+        self._run = _needed().recurra_run
+        self.threads = threads
+        self.arguments = [_numbers(job) for job in jobs]
+        self._programs = [job.program for job in jobs]
+        self._count = len(jobs)
+        words: list[int] = []
+        for job, arguments in zip(jobs, self.arguments, strict=True):
+            flags = int(job.reverse) | int(job.backward) << 32
+            words += (job.program.address, ctypes.addressof(arguments), job.program.arguments)
+            words += (job.B, job.T, job.order, job.lengths, flags, job.kept)
+        self._jobs = (c_int64 * len(words))(*words)
+        self._line = ctypes.create_string_buffer(_LINE)
+
+    def __call__(self) -> None:
+        """Run.
+
+        Raises:
+            ShapeError: an argument that is needed is null, or lengths or order do not fit.
+        """
+        poll = _polling.begin()
+        try:
+            status = self._run(self._jobs, self._count, self.threads, poll, self._line, _LINE)
+        finally:
+            if poll is not None:
+                _polling.end()
+        if status:
+            raise ShapeError(self._line.value.decode(errors="replace"))
+
+
+def run(jobs: Sequence[Job], threads: int) -> None:
+    """Run jobs at once on up to `threads` threads. Results do not depend on how many."""
+    Call(jobs, threads)()
+
+
+def _numbers(job: Job) -> "ctypes.Array[c_int64]":
+    if len(job.arguments) != 4 * job.program.arguments:
+        raise ShapeError(
+            f"native: {len(job.arguments)} numbers for the arguments, the program has "
+            f"{job.program.arguments} arguments of 4"
+        )
+    return (c_int64 * len(job.arguments))(*job.arguments)
+
+
+class _Polling:
+    """Lets signal handlers run in the main thread while a call works, so that Ctrl-C stops it."""
+
+    def __init__(self) -> None:
+        self._main = threading.main_thread().ident
+        self._busy = False
+        self._caught: BaseException | None = None
+        # A handler runs, and may raise, as soon as Python code is entered: in a function that is
+        # before its first `try`, in a generator where it waits.
+        answers = self._answers()
+        next(answers)
+        self._callback = _POLL(answers.__next__)
+
+    def begin(self) -> Callable[[], int] | None:
+        if self._busy or threading.get_ident() != self._main:
+            return None
+        self._busy = True
+        return self._callback
+
+    def end(self) -> None:
+        self._busy = False
+        caught, self._caught = self._caught, None
+        if caught is not None:
+            raise caught
+
+    def _answers(self) -> Generator[int, None, None]:
+        answer = 0
+        while True:
+            try:
+                yield answer
+                answer = 0
+            except GeneratorExit:
+                return
+            except BaseException as error:
+                self._caught = error
+                answer = 1
+
+
+_polling = _Polling()
