@@ -33,7 +33,7 @@ native: $(READY) $(NATIVE)
 
 $(ENGINE)/_native.so: CMakeLists.txt $(wildcard $(ENGINE)/csrc/*) | $(READY)
 	$(CMAKE) -B build/native -DRECURRA_OUTPUT=$(CURDIR)/$(ENGINE)
-	$(BIN)/cmake --build build/native -- --quiet
+	+$(BIN)/cmake --build build/native -- --quiet
 	touch $@
 
 # The native tests under the sanitizers, which Python itself was not built with: hence the preload.
@@ -54,7 +54,7 @@ build/address/_native.so: SANITIZERS = address,undefined
 build/thread/_native.so: SANITIZERS = thread
 build/address/_native.so build/thread/_native.so: CMakeLists.txt $(wildcard $(ENGINE)/csrc/*) | $(READY)
 	$(CMAKE) -B $(@D) -DRECURRA_OUTPUT=$(CURDIR)/$(@D) -DRECURRA_SANITIZE=$(SANITIZERS)
-	$(BIN)/cmake --build $(@D) -- --quiet
+	+$(BIN)/cmake --build $(@D) -- --quiet
 	touch $@
 
 clean:
