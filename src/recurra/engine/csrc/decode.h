@@ -58,7 +58,7 @@ struct Segment {
   // [1]: for a tile that is the whole batch, whose kept rows lie behind each other.
   std::vector<Run> runs[2];
   std::vector<Pass> passes[2];
-  bool by_length;  // at the end: rows of different lengths find their states in different places
+  bool by_length = false;  // at the end: rows of different lengths find their states in different places
 };
 
 template <typename T>
