@@ -131,7 +131,7 @@ def test_overlaps_and_aliases_are_refused():
 
 
 def test_no_words_can_do_harm():
-    """Damaged programs are refused, or run within their memory, which the sanitizers watch."""
+    """Damaged words are read or refused, never followed out of bounds; nothing runs them."""
     writer, _ = small()
     words = writer.program.words()
     draw = random.Random(0)
