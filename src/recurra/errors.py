@@ -22,6 +22,10 @@ class UnsupportedError(RecurraError, TypeError):
     """What was asked for has no meaning here, such as one step of a bidirectional layer."""
 
 
+class StepError(RecurraError, ValueError):
+    """A step that cannot be run over time: it mixes rows, or looks at values."""
+
+
 class DataError(RecurraError, ValueError):
     """A file or a frame holds something that cannot be learned from."""
 

@@ -71,29 +71,6 @@ def test_nothing_to_do(way, B, T):
     assert T > 0 or torch.equal(last.h, state.h)
 
 
-@pytest.mark.parametrize("ragged", [False, True])
-def test_prepare_is_called_once_while_autograd_records(ragged):
-    shapes = []
-
-    def prepare(x):
-        shapes.append(tuple(x.shape))
-        return 2 * x
-
-    def advance(u, state, context=None):
-        return u, (state[0] + u,)
-
-    x, state = torch.randn(3, 4, 2), (torch.zeros(3, 2),)
-    lengths = torch.tensor([1, 3, 2]) if ragged else None
-    steps = 3 if ragged else 4
-    recorded = run(advance, x, state, prepare=prepare, lengths=lengths)
-    assert shapes == [(3, steps, 2)]
-    shapes.clear()
-    with torch.no_grad():
-        inferred = run(advance, x, state, prepare=prepare, lengths=lengths)
-    assert shapes == steps * [(3, 2)]
-    assert torch.equal(recorded[0], inferred[0])
-
-
 def test_no_gradient_reaches_what_was_reset_away():
     x, state, context = example()
     state.h.requires_grad_()

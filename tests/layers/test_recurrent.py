@@ -3,9 +3,9 @@ import torch
 from torch.nn.utils.rnn import pack_sequence
 
 from recurra.cells import CELLS, GRU
+from recurra.engine import reverse, reverse_reset
 from recurra.errors import OptionError, ShapeError
 from recurra.layers import Recurrent, Stack
-from recurra.layers.reverse import reverse, reverse_reset
 
 
 @pytest.mark.parametrize("name", CELLS)

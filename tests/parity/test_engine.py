@@ -180,7 +180,8 @@ def test_numbers_below_the_smallest_normal_one(name, dtype):
 @every_dtype
 @pytest.mark.parametrize("name", LONG)
 def test_many_steps(name, dtype):
-    case = example(name, 2, 4096, dtype=dtype)
+    # A layer norm over few columns is steep: where they nearly agree it divides by almost nothing.
+    case = example(name, 2, 4096, 3, 32, dtype)
     hold_whole(case, measure(case, *case.sequence()))
 
 

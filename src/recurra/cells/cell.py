@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from torch import Tensor, nn
 
-from recurra.cells.check import admit
+from recurra.cells.check import admit, as_initial
 from recurra.engine import leaves, run
 
 State = TypeVar("State", bound=tuple[Any, ...])
@@ -17,9 +17,7 @@ Context: TypeAlias = Any
 class Cell(nn.Module, ABC, Generic[State]):
     """A recurrence, defined by one step.
 
-    A subclass sets `input_size` (F) and `output_size` and writes `initial_state` and `step`. It
-    may split `step` into `prepare`, which looks at x alone, and `advance`: then training takes the
-    products on x once for all time instead of once per step.
+    A subclass sets `input_size` (F) and `output_size` and writes `initial_state` and `step`.
     """
 
     gates: ClassVar[tuple[str, ...]] = ()
@@ -38,14 +36,6 @@ class Cell(nn.Module, ABC, Generic[State]):
             context: what is fixed for the sequence, such as masks from `sample_context`.
         """
 
-    def prepare(self, x: Inputs) -> Inputs:
-        """What `advance` needs to know of x, for any leading dimensions."""
-        return x
-
-    def advance(self, u: Inputs, state: State, context: Context = None) -> tuple[Tensor, State]:
-        """`step`, from u = prepare(x)."""
-        return self.step(u, state, context)
-
     def sample_context(self, batch_size: int) -> Context:
         """Draw the noise of one training sequence, once; None where there is none to draw."""
         return None
@@ -58,6 +48,7 @@ class Cell(nn.Module, ABC, Generic[State]):
         *,
         lengths: Tensor | None = None,
         reset: Tensor | None = None,
+        checkpoint: int | None = None,
     ) -> tuple[Tensor, State]:
         """All steps of x (B, T, F): the outputs (B, T, …) and the state after the last step.
 
@@ -70,18 +61,23 @@ class Cell(nn.Module, ABC, Generic[State]):
             lengths: (B,) int64, true steps per row, 0 … T.
             reset: (B, T) bool, where a new sequence begins: the state becomes the initial one
                 before that step.
+            checkpoint: keep every so many-th state alone for the backward, and compute again what
+                lies between; everything when not given.
+
+        Under autocast x, state and context become what the cell's parameters are.
 
         Raises:
             ShapeError: an argument has another shape or type than the cell takes.
         """
         initial = admit(type(self).__name__, self, x, state, lengths, reset)
+        context = self.sample_context(len(leaves(x)[0])) if context is None else context
         return run(
-            self.advance,
-            x,
-            initial if state is None else state,
-            self.sample_context(len(leaves(x)[0])) if context is None else context,
-            prepare=self.prepare,
+            self.step,
+            as_initial(x, initial),
+            initial if state is None else as_initial(state, initial),
+            as_initial(context, initial),
             lengths=lengths,
             reset=reset,
             initial=initial,
+            checkpoint=checkpoint,
         )

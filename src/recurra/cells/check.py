@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import torch
 from torch import Tensor
 
-from recurra.engine import Tree, leaves
+from recurra.engine import Tree, autocasts, leaves, tree_map
 from recurra.errors import OptionError, ShapeError
 
 State = TypeVar("State", bound=tuple[Any, ...], covariant=True)
@@ -45,6 +45,14 @@ def admit(
     return initial
 
 
+def as_initial(tree: Tree, initial: Tree) -> Tree:
+    """Under autocast the tree in the type of the initial state; else as it is."""
+    first = next((leaf for leaf in leaves(initial) if leaf.is_floating_point()), None)
+    if first is None or not autocasts(first.device.type):
+        return tree
+    return tree_map(lambda leaf: leaf.to(first.dtype) if leaf.is_floating_point() else leaf, tree)
+
+
 def positive(where: str, **sizes: int) -> None:
     """Refuse a size below 1.
 
@@ -81,7 +89,7 @@ def _check_fields(where: str, x: Tree) -> tuple[int, int]:
 def _check_dtype(where: str, x: Tree, initial: Tree) -> None:
     # Without a floating-point state there is nothing to compare with.
     takes = next((leaf.dtype for leaf in leaves(initial) if leaf.is_floating_point()), None)
-    if isinstance(x, Tensor) and takes is not None and x.dtype != takes:
+    if isinstance(x, Tensor) and takes is not None and not _fits(x, takes):
         raise ShapeError(f"{where}: x is {_name(x.dtype)}, the cell takes {_name(takes)}")
 
 
@@ -107,8 +115,13 @@ def _check_leaf(where: str, state: Tree, initial: Tensor | None) -> None:
         raise ShapeError(f"{where} is a {type(state).__name__}, the cell takes a tensor")
     if state.shape != initial.shape:
         raise ShapeError(f"{where} has shape {_show(state)}, this batch takes {_show(initial)}")
-    if state.dtype != initial.dtype:
+    if not _fits(state, initial.dtype):
         raise ShapeError(f"{where} is {_name(state.dtype)}, the cell takes {_name(initial.dtype)}")
+
+
+def _fits(came: Tensor, takes: torch.dtype) -> bool:
+    cast = autocasts(came.device.type)
+    return came.dtype == takes or (cast and came.is_floating_point() and takes.is_floating_point)
 
 
 def _check_lengths(where: str, lengths: Tensor, B: int, T: int) -> None:
@@ -118,9 +131,16 @@ def _check_lengths(where: str, lengths: Tensor, B: int, T: int) -> None:
         raise ShapeError(f"{where}: lengths has shape {_show(lengths)}, this batch takes ({B},)")
     if lengths.dtype != torch.int64:
         raise ShapeError(f"{where}: lengths is {_name(lengths.dtype)}, int64 fits")
+    # Under a compiler, and inside vmap, nobody may look at a value.
+    if not _readable(lengths):
+        return
     if B and not 0 <= int(lengths.min()) <= int(lengths.max()) <= T:
         low, high = int(lengths.min()), int(lengths.max())
         raise ShapeError(f"{where}: lengths range from {low} to {high}, x has 0 to {T} steps")
+
+
+def _readable(tensor: Tensor) -> bool:
+    return not torch.compiler.is_compiling() and not torch._C._functorch.is_batchedtensor(tensor)
 
 
 def _check_reset(where: str, reset: Tensor, B: int, T: int) -> None:

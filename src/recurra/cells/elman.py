@@ -15,7 +15,6 @@ from torch.nn import functional as F
 from recurra.cells.cell import Cell
 from recurra.cells.check import positive
 from recurra.cells.weights import add_weights
-from recurra.engine import fresh
 from recurra.errors import OptionError
 
 NONLINEARITIES = {"tanh": torch.tanh, "relu": torch.relu}
@@ -69,13 +68,8 @@ class Elman(Cell[ElmanState]):
     def step(
         self, x: Float[Tensor, "B F"], state: ElmanState, context: None = None
     ) -> tuple[Float[Tensor, "B H"], ElmanState]:
-        return self.advance(self.prepare(fresh(x)), fresh(state))
-
-    def prepare(self, x: Float[Tensor, "*B F"]) -> Float[Tensor, "*B H"]:
-        return F.linear(x, self.weight_ih, self.bias_ih)
-
-    def advance(
-        self, u: Float[Tensor, "B H"], state: ElmanState, context: None = None
-    ) -> tuple[Float[Tensor, "B H"], ElmanState]:
-        h = NONLINEARITIES[self.nonlinearity](u + F.linear(state.h, self.weight_hh, self.bias_hh))
+        u = F.linear(x, self.weight_ih, self.bias_ih) + F.linear(
+            state.h, self.weight_hh, self.bias_hh
+        )
+        h = NONLINEARITIES[self.nonlinearity](u)
         return h, ElmanState(h)

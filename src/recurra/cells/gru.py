@@ -20,7 +20,6 @@ from torch.nn import functional as F
 from recurra.cells.cell import Cell
 from recurra.cells.check import positive
 from recurra.cells.weights import add_weights
-from recurra.engine import fresh
 
 
 class GRUState(NamedTuple):
@@ -65,15 +64,7 @@ class GRU(Cell[GRUState]):
     def step(
         self, x: Float[Tensor, "B F"], state: GRUState, context: None = None
     ) -> tuple[Float[Tensor, "B H"], GRUState]:
-        return self.advance(self.prepare(fresh(x)), fresh(state))
-
-    def prepare(self, x: Float[Tensor, "*B F"]) -> Float[Tensor, "*B G"]:
-        return F.linear(x, self.weight_ih, self.bias_ih)
-
-    def advance(
-        self, u: Float[Tensor, "B G"], state: GRUState, context: None = None
-    ) -> tuple[Float[Tensor, "B H"], GRUState]:
-        u_r, u_z, u_n = u.chunk(3, dim=-1)
+        u_r, u_z, u_n = F.linear(x, self.weight_ih, self.bias_ih).chunk(3, dim=-1)
         v_r, v_z, v_n = F.linear(state.h, self.weight_hh, self.bias_hh).chunk(3, dim=-1)
         r = torch.sigmoid(u_r + v_r)
         z = torch.sigmoid(u_z + v_z)

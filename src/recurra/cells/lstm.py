@@ -19,7 +19,6 @@ from torch.nn import functional as F
 from recurra.cells.cell import Cell
 from recurra.cells.check import positive
 from recurra.cells.weights import add_weights
-from recurra.engine import fresh
 
 
 class LSTMState(NamedTuple):
@@ -66,14 +65,7 @@ class LSTM(Cell[LSTMState]):
     def step(
         self, x: Float[Tensor, "B F"], state: LSTMState, context: None = None
     ) -> tuple[Float[Tensor, "B H"], LSTMState]:
-        return self.advance(self.prepare(fresh(x)), fresh(state))
-
-    def prepare(self, x: Float[Tensor, "*B F"]) -> Float[Tensor, "*B G"]:
-        return F.linear(x, self.weight_ih, self.bias_ih)
-
-    def advance(
-        self, u: Float[Tensor, "B G"], state: LSTMState, context: None = None
-    ) -> tuple[Float[Tensor, "B H"], LSTMState]:
+        u = F.linear(x, self.weight_ih, self.bias_ih)
         i, f, g, o = (u + F.linear(state.h, self.weight_hh, self.bias_hh)).chunk(4, dim=-1)
         c = torch.sigmoid(f) * state.c + torch.sigmoid(i) * torch.tanh(g)
         h = torch.sigmoid(o) * torch.tanh(c)

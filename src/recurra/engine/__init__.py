@@ -1,6 +1,20 @@
 """A step over time. Nothing here knows the name of a parameter."""
 
-from recurra.engine.run import loop, run
+from recurra.engine.explain import explain
+from recurra.engine.plain import loop
+from recurra.engine.reverse import reverse, reverse_reset
+from recurra.engine.run import autocasts, run
 from recurra.engine.tree import Tree, fresh, leaves, tree_map
 
-__all__ = ["Tree", "fresh", "leaves", "loop", "run", "tree_map"]
+__all__ = [
+    "Tree",
+    "autocasts",
+    "explain",
+    "fresh",
+    "leaves",
+    "loop",
+    "reverse",
+    "reverse_reset",
+    "run",
+    "tree_map",
+]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Operation(NamedTuple):
-    """How many operands are read, and what is computed, in the letters a b c d and `k` (literal)."""
+    """How many operands are read, and what is computed; `k` is a literal, a b c d are operands."""
 
     reads: int
     equation: str

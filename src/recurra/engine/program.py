@@ -10,8 +10,6 @@ import struct
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from recurra.engine.operations import NUMBERS
-
 VERSION = 1
 
 
@@ -64,8 +62,6 @@ class Buffer:
     Args:
         argument: which argument holds it, for PARAMETER, OUTER and OUTER_ROW.
         alias: KEPT alone: the KEPT buffer whose memory it takes over in the backward.
-        twin: STATE and HISTORY: whether an operand means the state before or after the step is
-            said by the operand.
     """
 
     kind: Kind
@@ -146,8 +142,3 @@ def _instruction(i: Instruction) -> list[int]:
     for o in i.operands:
         words += [o.buffer, o.offset, o.group, o.column, int(o.after)]
     return [*words, len(i.numbers), *i.numbers]
-
-
-def code(operation: str) -> int:
-    """The number of an operation of the table."""
-    return NUMBERS[operation]

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from recurra.engine import Tree, tree_map
+from recurra.engine.tree import Tree, tree_map
 
 
 def reverse(x: Tree, lengths: Int64[Tensor, " B"] | None = None) -> Tree:

@@ -2,42 +2,36 @@
 
     y_t, s_t = step(x_t, s_{t-1}, context)      t = 1 … T
 
-`loop` is the definition. `run` gives the same numbers faster, over ragged batches and over several
-sequences in one row; every other way of running a step is held against `loop`.
+`loop` is the definition. `run` gives the same numbers faster: it traces the step once and runs its
+plan natively, or in plain torch where the library cannot.
 """
 
+import inspect
+import logging
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
+from functools import cache, partial
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Bool, Int64, Shaped
-from torch import Tensor
+from torch import Tensor, nn
 
-from recurra.engine.tree import Tree, clear, fresh, leaves, tree_map, unbind, where
+from recurra.engine import opaque, plain
+from recurra.engine.autograd import Call, serve
+from recurra.engine.checkpoint import in_pieces
+from recurra.engine.place import NotNativeError
+from recurra.engine.plain import Step
+from recurra.engine.reverse import reverse as flip
+from recurra.engine.reverse import reverse_reset
+from recurra.engine.rows import rows_of
+from recurra.engine.traced import resetting, tensors_of, traced
+from recurra.engine.tree import Tree, leaves, refill
+from recurra.errors import OptionError
 
 State = TypeVar("State", bound=tuple[Any, ...])
-Step: TypeAlias = Callable[[Tree, Any, Tree], tuple[Tensor, Any]]
+Function = Callable[..., tuple[Tensor, Any]]
 
-
-def loop(
-    step: Step, x: Tree, state: State, context: Tree = None
-) -> tuple[Shaped[Tensor, "B T ..."], State]:
-    """Take one step after another.
-
-    Args:
-        step: `(x_t, state, context) -> (y_t, state)`, on tensors (B, …).
-        x: tensor (B, T, …), or a NamedTuple of them.
-        state: what the first step starts from.
-        context: what every step sees.
-    """
-    steps = unbind(x)
-    if not steps:
-        return _no_steps(step, x, state, context), state
-    ys = []
-    for x_t in steps:
-        y, state = step(x_t, state, context)
-        ys.append(y)
-    return torch.stack(ys, dim=1), state
+_log = logging.getLogger("recurra")
 
 
 def run(
@@ -46,77 +40,147 @@ def run(
     state: State,
     context: Tree = None,
     *,
-    prepare: Callable[[Tree], Tree] | None = None,
     lengths: Int64[Tensor, " B"] | None = None,
     reset: Bool[Tensor, "B T"] | None = None,
     initial: State | None = None,
+    reverse: bool = False,
+    checkpoint: int | None = None,
 ) -> tuple[Shaped[Tensor, "B T ..."], State]:
     """Run a step over time.
 
     Args:
-        step: `(x_t, state, context) -> (y_t, state)`, on tensors (B, …).
+        step: `(x_t, state, context) -> (y_t, state)`, on tensors (B, …). The method of a module
+            runs natively; of a function alone, nobody could know the parameters.
         x: tensor (B, T, …), or a NamedTuple of them. What stands past a row's length is not read.
         state: what the first step starts from.
         context: what every step sees.
-        prepare: the part of the work that looks at x alone; takes any leading dimensions, and
-            `step` then gets what it returns instead of x.
         lengths: true steps per row, each in 0 … T; all T when not given.
-        reset: where the state becomes `initial` before the step.
+        reset: where the state becomes `initial` before the step; with `reverse` where a sequence
+            begins in original time, each of which is run from its end.
         initial: the state of a new sequence; needed with `reset`.
+        reverse: run each row from its last true step to its first; outputs stay at their steps.
+        checkpoint: keep every so many-th state alone for the backward, and compute again what lies
+            between; the same numbers for less memory. Everything is kept when not given.
+
+    Raises:
+        OptionError: checkpoint is below 1.
+        StepError: the step mixes rows, or looks at values.
     """
-    state = fresh(state)
-    if prepare is not None and not torch.is_grad_enabled():
-        step, prepare = _prepared(step, prepare), None
-    T = leaves(x)[0].shape[1]
-    shortest = longest = T
-    alive = None
-    if lengths is not None and len(lengths):
-        shortest, longest = int(lengths.min()), int(lengths.max())
-        alive = torch.arange(T, device=lengths.device) < lengths[:, None]  # (B, T)
-        x = tree_map(lambda leaf: leaf[:, :longest], clear(~alive, x))
-        reset = None if reset is None else (reset & alive)[:, :longest]
-    u = x if prepare is None else prepare(x)
-    if longest == 0:
-        return _pad(_no_steps(step, u, state, context), T), state
-
-    ys = []
-    for t, (u_t, begins) in enumerate(zip(unbind(u), _resets(reset, longest), strict=True)):
-        if begins is not None:
-            state = where(begins, initial, state)
-        y, new = step(fresh(u_t), state, context)
-        # A finished row keeps its state; `where` stops its gradient too.
-        state = new if alive is None or t < shortest else where(alive[:, t], new, state)
-        ys.append(y)
-    y = torch.stack(ys, dim=1)
-    if alive is not None and shortest < T:
-        y = _pad(clear(~alive[:, :longest], y), T)
-    return y, state
-
-
-def _resets(reset: Tensor | None, T: int) -> list[Tensor | None]:
-    """For each step the rows that begin anew; None where none does."""
-    if reset is None:
-        return [None] * T
-    some = reset.any(dim=0).tolist()
-    return [rows if any_ else None for rows, any_ in zip(reset.unbind(1), some, strict=True)]
-
-
-def _prepared(step: Step, prepare: Callable[[Tree], Tree]) -> Step:
-    """Both in one, for inference.
-
-    One product over all time rounds otherwise than one per step, and chunked, whole and streamed
-    are promised to agree bit for bit; so the product leaves the loop only where autograd records.
-    """
-    return lambda x, state, context: step(prepare(x), state, context)
-
-
-def _no_steps(step: Step, x: Tree, state: State, context: Tree) -> Tensor:
-    """An output (B, 0, …): only a step knows its shape, so take one on zeros and keep nothing."""
-    zeros = tree_map(lambda leaf: leaf.new_zeros(leaf.shape[0], *leaf.shape[2:]), x)
-    y, _ = step(zeros, state, context)
-    return y[:, None][:, :0]
+    if checkpoint is not None and checkpoint < 1:
+        raise OptionError(f"run: checkpoint is {checkpoint}, it must be at least 1")
+    device = leaves(x)[0].device.type
+    if autocasts(device):
+        # A rounding at every step adds up over time: a recurrence runs in its cell's own type.
+        with torch.autocast(device, enabled=False):
+            return run(
+                step,
+                x,
+                state,
+                context,
+                lengths=lengths,
+                reset=reset,
+                initial=initial,
+                reverse=reverse,
+                checkpoint=checkpoint,
+            )
+    pieces = checkpoint is not None and torch.is_grad_enabled()
+    if reverse and (reset is not None or pieces):
+        y, state = run(
+            step,
+            flip(x, lengths),
+            state,
+            context,
+            lengths=lengths,
+            reset=reverse_reset(reset, lengths),
+            initial=initial,
+            checkpoint=checkpoint,
+        )
+        return flip(y, lengths), state
+    if pieces and checkpoint is not None and leaves(x)[0].shape[1] > checkpoint:
+        return in_pieces(partial(run, step), checkpoint, x, state, context, lengths, reset, initial)
+    method = _method(step, x, state, context)
+    if method is not None:
+        module, function = method
+        given = (x, state, context)
+        if reset is not None:
+            given = ((x, reset), state, (context, initial))
+        if opaque.watched():
+            found = opaque.run(module, function, *given, lengths, reverse, resets=reset is not None)
+            if found is not None:
+                return found
+            return _plainly(step, x, state, context, lengths, reset, initial, reverse)
+        function = function if reset is None else resetting(function)
+        try:
+            return _traced(module, function, *given, lengths, reverse)
+        except NotNativeError as reason:
+            _say(f"{type(module).__name__} runs in plain torch: {reason}")
+    return _plainly(step, x, state, context, lengths, reset, initial, reverse)
 
 
-def _pad(y: Tensor, T: int) -> Tensor:
-    missing = T - y.shape[1]
-    return torch.cat([y, y.new_zeros(y.shape[0], missing, *y.shape[2:])], dim=1) if missing else y
+def autocasts(device: str) -> bool:
+    """Whether autocast is on for this kind of device."""
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+
+
+def _plainly(
+    step: Step,
+    x: Tree,
+    state: State,
+    context: Tree,
+    lengths: Tensor | None,
+    reset: Tensor | None,
+    initial: State | None,
+    reverse: bool,
+) -> tuple[Tensor, State]:
+    if not reverse:
+        return plain.ragged(step, x, state, context, lengths, reset, initial)
+    y, state = plain.ragged(step, flip(x, lengths), state, context, lengths, reset, initial)
+    turned: Tensor = flip(y, lengths)
+    return turned, state
+
+
+def _method(step: Step, x: Tree, state: Tree, context: Tree) -> tuple[nn.Module, Function] | None:
+    """The module and the function of a step that can be traced."""
+    if not inspect.ismethod(step):
+        return None
+    module = step.__self__
+    first = leaves(x)[0]
+    if not isinstance(module, nn.Module) or 0 in first.shape[:2]:
+        return None
+    held = leaves(state)
+    if not held or any(each.dtype != held[0].dtype for each in held):
+        return None
+    dtype = held[0].dtype
+    for each in (*leaves(x), *held, *leaves(context)):
+        plain_tensor = type(each) in (Tensor, nn.Parameter) and each.device.type == "cpu"
+        if not plain_tensor or each.dtype not in (dtype, torch.bool):
+            return None
+    return module, step.__func__
+
+
+def _traced(
+    module: nn.Module,
+    function: Function,
+    x: Tree,
+    state: State,
+    context: Tree,
+    lengths: Tensor | None,
+    reverse: bool,
+) -> tuple[Tensor, State]:
+    weights = tensors_of(module)
+    found = traced(module, function, weights, x, state, context)
+    if isinstance(found, str):
+        raise NotNativeError(found)
+    inputs, states, contexts = leaves(x), leaves(state), leaves(context)
+    B, T = inputs[0].shape[:2]
+    rows = rows_of(B, T, lengths, reverse)
+    counts = (len(weights), len(inputs), len(states), len(contexts))
+    call = Call(found, states[0].dtype, rows, counts)
+    y, *last = serve(call, [*weights.values(), *inputs, *states, *contexts])
+    return y, refill(state, last)
+
+
+@cache
+def _say(line: str) -> None:
+    """Once."""
+    _log.warning(line)

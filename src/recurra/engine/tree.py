@@ -3,7 +3,7 @@
 A tree is a tensor, `None`, or a (named) tuple of trees.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 import torch
@@ -31,7 +31,7 @@ def unbind(tree: Tree) -> list[Tree]:
     if isinstance(tree, Tensor):
         return list(tree.unbind(1))
     slices = zip(*(leaf.unbind(1) for leaf in leaves(tree)), strict=True)
-    return [_refill(tree, iter(tensors)) for tensors in slices]
+    return [refill(tree, tensors) for tensors in slices]
 
 
 def where(rows: Tensor, chosen: Tree, other: Tree) -> Tree:
@@ -60,8 +60,10 @@ def _beside(mask: Tensor, leaf: Tensor) -> Tensor:
     return mask.view(*mask.shape, *[1] * (leaf.ndim - mask.ndim))
 
 
-def _refill(tree: Tree, tensors: Iterator[Tensor]) -> Tree:
-    return tree_map(lambda _: next(tensors), tree)
+def refill(tree: Tree, tensors: Iterable[Tensor]) -> Tree:
+    """The same tree with other tensors, from left to right."""
+    each = iter(tensors)
+    return tree_map(lambda _: next(each), tree)
 
 
 def _like(tree: tuple[Any, ...], parts: Iterator[Any]) -> tuple[Any, ...]:

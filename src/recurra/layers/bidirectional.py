@@ -7,9 +7,8 @@ from torch import Tensor, nn
 
 from recurra.cells.cell import Cell, Context, Inputs
 from recurra.cells.check import admit
-from recurra.engine import leaves
+from recurra.engine import leaves, reverse, reverse_reset
 from recurra.errors import ShapeError, UnsupportedError
-from recurra.layers.reverse import reverse, reverse_reset
 
 
 class BidirectionalState(NamedTuple):
@@ -75,6 +74,7 @@ class Bidirectional(nn.Module):
         *,
         lengths: Tensor | None = None,
         reset: Tensor | None = None,
+        checkpoint: int | None = None,
     ) -> tuple[Tensor, BidirectionalState]:
         """As `Cell.sequence`; each sequence between resets is read from its own two ends.
 
@@ -86,7 +86,7 @@ class Bidirectional(nn.Module):
         contexts = self.sample_context(len(leaves(x)[0])) if context is None else context
         context_ahead, context_back = contexts or (None, None)
         y_ahead, ahead = self.forward_cell.sequence(
-            x, ahead, context_ahead, lengths=lengths, reset=reset
+            x, ahead, context_ahead, lengths=lengths, reset=reset, checkpoint=checkpoint
         )
         y_back, back = self.backward_cell.sequence(
             reverse(x, lengths),
@@ -94,6 +94,7 @@ class Bidirectional(nn.Module):
             context_back,
             lengths=lengths,
             reset=reverse_reset(reset, lengths),
+            checkpoint=checkpoint,
         )
         y = torch.cat([y_ahead, reverse(y_back, lengths)], dim=-1)
         return y, BidirectionalState(ahead, back)

@@ -7,8 +7,8 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from recurra.cells.cell import Context, Inputs
 from recurra.cells.check import admit
+from recurra.engine import reverse, reverse_reset
 from recurra.errors import OptionError
-from recurra.layers.reverse import reverse, reverse_reset
 from recurra.layers.stack import Layer
 
 
@@ -33,6 +33,7 @@ class Recurrent(nn.Module):
         *,
         lengths: Tensor | None = None,
         reset: Tensor | None = None,
+        checkpoint: int | None = None,
     ) -> tuple[Tensor | PackedSequence, Any]:
         """As `Cell.sequence`; a PackedSequence in gives one out, its states in the batch's order.
 
@@ -40,8 +41,8 @@ class Recurrent(nn.Module):
         each sequence of a row is run by itself, from its end.
         """
         if isinstance(x, PackedSequence):
-            return self._packed(x, state, context, lengths, reset)
-        return self._padded(x, state, context, lengths, reset)
+            return self._packed(x, state, context, lengths, reset, checkpoint)
+        return self._padded(x, state, context, lengths, reset, checkpoint)
 
     def _padded(
         self,
@@ -50,13 +51,20 @@ class Recurrent(nn.Module):
         context: Context,
         lengths: Tensor | None,
         reset: Tensor | None,
+        checkpoint: int | None,
     ) -> tuple[Tensor, Any]:
         admit("Recurrent", self.cell, x, state, lengths, reset)
         if not self.reverse:
-            return self.cell.sequence(x, state, context, lengths=lengths, reset=reset)
-        backwards = reverse_reset(reset, lengths)
+            return self.cell.sequence(
+                x, state, context, lengths=lengths, reset=reset, checkpoint=checkpoint
+            )
         y, state = self.cell.sequence(
-            reverse(x, lengths), state, context, lengths=lengths, reset=backwards
+            reverse(x, lengths),
+            state,
+            context,
+            lengths=lengths,
+            reset=reverse_reset(reset, lengths),
+            checkpoint=checkpoint,
         )
         return reverse(y, lengths), state
 
@@ -67,11 +75,12 @@ class Recurrent(nn.Module):
         context: Context,
         lengths: Tensor | None,
         reset: Tensor | None,
+        checkpoint: int | None,
     ) -> tuple[PackedSequence, Any]:
         if lengths is not None:
             raise OptionError("Recurrent: lengths is given, but the PackedSequence has its own")
         padded, own = pad_packed_sequence(x, batch_first=True)
-        y, state = self._padded(padded, state, context, own.to(padded.device), reset)
+        y, state = self._padded(padded, state, context, own.to(padded.device), reset, checkpoint)
         in_order = x.sorted_indices is None
         packed = pack_padded_sequence(y, own, batch_first=True, enforce_sorted=in_order)
         return packed, state

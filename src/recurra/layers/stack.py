@@ -82,6 +82,7 @@ class Stack(Cell[tuple[Any, ...]]):
         *,
         lengths: Tensor | None = None,
         reset: Tensor | None = None,
+        checkpoint: int | None = None,
     ) -> tuple[Tensor, tuple[Any, ...]]:
         initial = admit("Stack", self, x, state, lengths, reset)
         state = initial if state is None else state
@@ -89,7 +90,9 @@ class Stack(Cell[tuple[Any, ...]]):
         contexts, masks = self._unpack(context)
         states = []
         for layer, below, noise, mask in zip(self._each(), state, contexts, masks, strict=True):
-            x, above = layer.sequence(x, below, noise, lengths=lengths, reset=reset)
+            x, above = layer.sequence(
+                x, below, noise, lengths=lengths, reset=reset, checkpoint=checkpoint
+            )
             x = x if mask is None else x * mask[:, None]
             states.append(above)
         return x, tuple(states)

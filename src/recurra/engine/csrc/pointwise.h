@@ -109,12 +109,12 @@ RECURRA_EQUATION(add_sigmoid, call::sigmoid(a + b))
 RECURRA_EQUATION(add_tanh, call::tanh(a + b))
 
 RECURRA_EQUATION(where, select(a != 0, b, c))
-RECURRA_EQUATION(mul_add, fma(a, b, c))
-RECURRA_EQUATION(mul_sub, fma(-a, b, c))
-RECURRA_EQUATION(lerp, fma(c, b - a, a))
+RECURRA_EQUATION(mul_add, a * b + c)
+RECURRA_EQUATION(mul_sub, c - a * b)
+RECURRA_EQUATION(lerp, a + c * (b - a))
 RECURRA_EQUATION(mul_sigmoid_grad, a * b * c * (1 - c))
 RECURRA_EQUATION(mul_tanh_grad, a * b * fma(-c, c, one<V>()))
-RECURRA_EQUATION(mul_add_mul, fma(a, b, c * d))
+RECURRA_EQUATION(mul_add_mul, a * b + c * d)
 #undef RECURRA_EQUATION
 
 // What a partial result begins with, how it takes columns of a and b, how two are joined.
@@ -135,7 +135,7 @@ RECURRA_EQUATION(mul_add_mul, fma(a, b, c * d))
   };
 
 RECURRA_REDUCTION(sum, 0, partial + a, p + q)
-RECURRA_REDUCTION(dot, 0, fma(a, b, partial), p + q)
+RECURRA_REDUCTION(dot, 0, partial + a * b, p + q)
 RECURRA_REDUCTION(amax, -__builtin_huge_val(), largest(a, partial), p > q || p != p ? p : q)
 RECURRA_REDUCTION(amin, __builtin_huge_val(), least(a, partial), p < q || p != p ? p : q)
 #undef RECURRA_REDUCTION

@@ -1,0 +1,191 @@
+"""Runs of a plan as an operation that torch differentiates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from recurra.engine import eager, native
+from recurra.engine.machine import Machine, Tensors, aligned, memory
+from recurra.engine.place import NotNativeError
+from recurra.engine.rows import Rows
+from recurra.engine.traced import Traced, Wanted
+
+Part = TypeVar("Part")
+
+
+@dataclass
+class Call:
+    """One sequence: what runs, and how its tensors are counted.
+
+    Args:
+        counts: how many of the tensors are parameters, x, state and context.
+    """
+
+    traced: Traced
+    dtype: torch.dtype
+    rows: Rows
+    counts: tuple[int, int, int, int]
+
+    def parts(self, listed: Sequence[Part]) -> list[list[Part]]:
+        """One list a kind."""
+        found, start = [], 0
+        for count in self.counts:
+            found.append(list(listed[start : start + count]))
+            start += count
+        return found
+
+    def wanted(self, needs: Sequence[bool]) -> Wanted:
+        """Which gradients are asked for, from one truth a tensor."""
+        parameters, x, _, context = self.parts(needs)
+        return Wanted(tuple(parameters), tuple(x), tuple(context))
+
+
+def machine(traced: Traced, dtype: torch.dtype, wanted: Wanted | None) -> Machine:
+    """The native form of a plan, made once.
+
+    Args:
+        wanted: the gradients that are asked for; None in inference.
+
+    Raises:
+        NotNativeError: it has none.
+    """
+    key = (dtype, wanted)
+    found = traced.machines.get(key)
+    if found is None:
+        found = traced.machines[key] = _machine(traced, dtype, wanted)
+    if isinstance(found, str):
+        raise NotNativeError(found)
+    made: Machine = found
+    return made
+
+
+def _machine(traced: Traced, dtype: torch.dtype, wanted: Wanted | None) -> Machine | str:
+    if native.library() is None:
+        return "the native library is not there"
+    try:
+        return Machine(traced.plan(wanted), dtype, training=wanted is not None)
+    except NotNativeError as error:
+        return str(error)
+
+
+def infer(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """y and the last states, with no thought of a gradient.
+
+    Raises:
+        NotNativeError: the step has no native form.
+    """
+    made = machine(call.traced, call.dtype, None)
+    task, y, last = made.forward(Tensors(*call.parts(tensors)), call.rows, None)
+    native.run([task.job], torch.get_num_threads())
+    return (y, *last)
+
+
+class Native(torch.autograd.Function):
+    """y and the last states; keeps what the backward needs."""
+
+    @staticmethod
+    def forward(ctx: Any, call: Call, made: Machine, *tensors: Tensor) -> tuple[Tensor, ...]:
+        rows = call.rows
+        kept = memory(made.program.kept_bytes(rows.B, rows.count()))
+        task, y, last = made.forward(Tensors(*call.parts(tensors)), rows, kept)
+        native.run([task.job], torch.get_num_threads())
+        ctx.save_for_backward(*tensors, kept)
+        ctx.call, ctx.machine = call, made
+        return (y, *last)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor, *dlast: Tensor) -> tuple[Tensor | None, ...]:
+        needs = ctx.needs_input_grad[2:]
+        *tensors, kept = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return (None, None, *_again(ctx.call, tensors, needs, (dy, *dlast)))
+        parts = Tensors(*ctx.call.parts(tensors))
+        task, made = ctx.machine.backward(parts, ctx.call.rows, aligned(kept), dy, dlast)
+        native.run([task.job], torch.get_num_threads())
+        found = [*made.parameters(), *made.x, *made.state, *made.context]
+        return (None, None, *asked(found, needs))
+
+
+class Planned(torch.autograd.Function):
+    """The same in plain torch."""
+
+    @staticmethod
+    def forward(ctx: Any, call: Call, wanted: Wanted, *tensors: Tensor) -> tuple[Tensor, ...]:
+        plan = call.traced.plan(wanted)
+        packed = eager.pack(call.rows)
+        parameters, x, state, context = call.parts(tensors)
+        sorted_ = [packed.sort(each) for each in state], [packed.sort(each) for each in context]
+        inputs = [packed.gather(each) for each in x]
+        y, last, kept = eager.forward(plan, parameters, inputs, *sorted_, packed)
+        ctx.save_for_backward(*tensors)
+        ctx.call, ctx.plan, ctx.packed, ctx.kept = call, plan, packed, kept
+        return (packed.scatter(y, call.rows), *(packed.unsort(each) for each in last))
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor, *dlast: Tensor) -> tuple[Tensor | None, ...]:
+        call, packed, needs = ctx.call, ctx.packed, ctx.needs_input_grad[2:]
+        if torch.is_grad_enabled():
+            return (None, None, *_again(call, ctx.saved_tensors, needs, (dy, *dlast)))
+        found = eager.gradients(ctx.plan, ctx.kept, dy, dlast, packed, call.rows)
+        return (None, None, *asked(found, needs))
+
+
+def serve(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """y and the last states.
+
+    Raises:
+        NotNativeError: in inference, when the step has no native form.
+    """
+    tensors = [_floating(each, call.dtype) for each in tensors]
+    with torch.autocast("cpu", enabled=False):
+        if not torch.is_grad_enabled() or not any(each.requires_grad for each in tensors):
+            return infer(call, tensors)
+        wanted = call.wanted([each.requires_grad for each in tensors])
+        found: tuple[Tensor, ...]
+        try:
+            made = machine(call.traced, call.dtype, wanted)
+            found = Native.apply(call, made, *tensors)  # type: ignore[no-untyped-call]  # torch's
+        except NotNativeError:
+            found = Planned.apply(call, wanted, *tensors)  # type: ignore[no-untyped-call]  # too
+        return found
+
+
+def _again(
+    call: Call, tensors: Sequence[Tensor], needs: Sequence[bool], cotangents: Sequence[Tensor]
+) -> list[Tensor | None]:
+    """The gradient by torch's own rules, so that it can be differentiated once more."""
+    packed = eager.pack(call.rows)
+    parameters, x, state, context = call.parts(tensors)
+    y, last = eager.differentiable(
+        call.traced.inference,
+        parameters,
+        [packed.gather(each) for each in x],
+        [packed.sort(each) for each in state],
+        [packed.sort(each) for each in context],
+        packed,
+    )
+    outputs = [packed.scatter(y, call.rows), *(packed.unsort(each) for each in last)]
+    asked = [each for each, yes in zip(tensors, needs, strict=True) if yes]
+    reached = [(o, c) for o, c in zip(outputs, cotangents, strict=True) if o.requires_grad]
+    found = iter(
+        torch.autograd.grad(
+            [o for o, _ in reached],
+            asked,
+            [c for _, c in reached],
+            create_graph=True,
+            allow_unused=True,
+        )
+    )
+    return [next(found) if yes else None for yes in needs]
+
+
+def _floating(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    return tensor.to(dtype) if tensor.dtype == torch.bool else tensor
+
+
+def asked(found: Sequence[Tensor | None], needs: Sequence[bool]) -> list[Tensor | None]:
+    """The gradients that are needed, None for the others."""
+    return [each if yes else None for each, yes in zip(found, needs, strict=True)]

@@ -1,0 +1,160 @@
+"""The operations of a graph in plain torch; rows are the first dimension."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recurra.engine.graph import Node
+from recurra.engine.trace import Ref
+
+Values = dict[Node, Tensor]
+Run = Callable[[Node, list[Tensor]], Tensor]
+
+
+def compute(targets: Iterable[Node], values: Values) -> None:
+    """Evaluate the targets and what they need, from the values at hand."""
+    for node in _missing(list(targets), values):
+        values[node] = RUN[node.op](node, [values[each] for each in node.inputs])
+
+
+def _missing(targets: list[Node], values: Values) -> list[Node]:
+    order: dict[Node, None] = {}
+    pending = [(node, False) for node in reversed(targets)]
+    while pending:
+        node, ready = pending.pop()
+        if node in order or node in values:
+            continue
+        if ready:
+            order[node] = None
+            continue
+        pending.append((node, True))
+        pending.extend((each, False) for each in reversed(node.inputs))
+    return list(order)
+
+
+def _torch(node: Node, v: list[Tensor]) -> Tensor:
+    call: Any = node.options[0]
+
+    def fill(argument: Any) -> Any:
+        if isinstance(argument, tuple):
+            return [fill(each) for each in argument]
+        return v[argument.number] if isinstance(argument, Ref) else argument
+
+    if call.operation._schema.is_mutable:
+        v = [each.clone() for each in v]  # what it writes into is another node's value
+    named = {key: fill(value) for key, value in call.named}
+    made = call.operation(*map(fill, call.arguments), **named)
+    found: Tensor = made[call.result] if isinstance(made, tuple | list) else made
+    return found
+
+
+def _lead(node: Node, value: Tensor) -> list[int]:
+    return [value.shape[0]] if node.inputs[0].rows else []
+
+
+def _view(node: Node, v: list[Tensor]) -> Tensor:
+    return v[0].reshape(*_lead(node, v[0]), *node.shape)
+
+
+def _permute(node: Node, v: list[Tensor]) -> Tensor:
+    lead = int(node.inputs[0].rows)
+    return v[0].permute(*range(lead), *(k + lead for k in node.dims))
+
+
+def _expand(node: Node, v: list[Tensor]) -> Tensor:
+    if not node.inputs[0].rows:
+        return v[0].expand(node.shape)
+    return v[0].expand(v[0].shape[0], *node.shape)
+
+
+def _slice(node: Node, v: list[Tensor]) -> Tensor:
+    start, stop = node.bounds
+    return v[0].narrow(_at(node), start, stop - start)
+
+
+def _cat(node: Node, v: list[Tensor]) -> Tensor:
+    if not node.rows:
+        return torch.cat(v, node.at)
+    rows = max(each.shape[0] for each, of in zip(v, node.inputs, strict=True) if of.rows)
+    parts = [
+        each if of.rows else each.expand(rows, *each.shape)
+        for each, of in zip(v, node.inputs, strict=True)
+    ]
+    return torch.cat(parts, node.at + 1)
+
+
+def _at(node: Node) -> int:
+    return node.at + int(node.inputs[0].rows)
+
+
+def _dims(node: Node) -> list[int]:
+    return [dim + int(node.inputs[0].rows) for dim in node.dims]
+
+
+def _cumsum(node: Node, v: list[Tensor]) -> Tensor:
+    dim = _at(node)
+    if node.options[1:]:
+        return v[0].flip(dim).cumsum(dim).flip(dim)
+    return v[0].cumsum(dim)
+
+
+def _contract(node: Node, v: list[Tensor]) -> Tensor:
+    rows = max(each.shape[0] for each, of in zip(v, node.inputs, strict=True) if of.rows)
+    a, b = (
+        each if of.rows else each.expand(rows, *each.shape)
+        for each, of in zip(v, node.inputs, strict=True)
+    )
+    return torch.einsum("rnjm,rnjk->nmk", a, b)
+
+
+def _compare(op: Callable[..., Tensor]) -> Run:
+    return lambda node, v: op(v[0], v[1]).to(_floating(v))
+
+
+def _floating(v: list[Tensor]) -> torch.dtype:
+    return next((each.dtype for each in v if each.ndim), v[0].dtype)
+
+
+def _of(function: Callable[..., Tensor]) -> Run:
+    return lambda node, v: function(*v)
+
+
+RUN: dict[str, Run] = {
+    "torch": _torch,
+    "literal": lambda node, v: torch.tensor(node.literal, dtype=torch.float64),
+    "view": _view,
+    "permute": _permute,
+    "expand": _expand,
+    "slice": _slice,
+    "cat": _cat,
+    "flip": lambda node, v: v[0].flip(_at(node)),
+    "cumsum": _cumsum,
+    "sum": lambda node, v: v[0].sum(_dims(node), keepdim=True),
+    "amax": lambda node, v: v[0].amax(_dims(node), keepdim=True),
+    "amin": lambda node, v: v[0].amin(_dims(node), keepdim=True),
+    "total": lambda node, v: v[0].sum(0),
+    "contract": _contract,
+    "matmul": _of(torch.matmul),
+    "heads": _of(torch.matmul),
+    "bmm": _of(torch.matmul),
+    **{
+        op: _of(getattr(torch, op))
+        for op in ["neg", "abs", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt"]
+    },
+    **{
+        op: _of(getattr(torch, op))
+        for op in ["sin", "cos", "erf", "floor", "relu", "sigmoid", "tanh"]
+    },
+    **{
+        op: _of(getattr(torch, op))
+        for op in ["reciprocal", "sign", "add", "sub", "mul", "div", "pow"]
+    },
+    "min": _of(torch.minimum),
+    "max": _of(torch.maximum),
+    **{op: _compare(getattr(torch, op)) for op in ["eq", "ne", "lt", "le", "gt", "ge"]},
+    "where": lambda node, v: torch.where(v[0] != 0, v[1], v[2]),
+    "sigmoid_grad": lambda node, v: v[0] * v[1] * (1 - v[1]),
+    "tanh_grad": lambda node, v: v[0] * (1 - v[1] * v[1]),
+}
