@@ -13,6 +13,7 @@ from torch import Tensor
 os.environ["RECURRA_POISON"] = "1"
 
 from recurra.engine import native
+from recurra.engine.operations import NUMBERS
 from recurra.engine.program import (
     Buffer,
     Code,
@@ -22,7 +23,6 @@ from recurra.engine.program import (
     Operand,
     Phase,
     Program,
-    code,
 )
 
 
@@ -73,7 +73,7 @@ class Writer:
         literal: float = 0.0,
         numbers: tuple[int, ...] = (),
     ) -> None:
-        number = what if isinstance(what, Code) else code(what)
+        number = what if isinstance(what, Code) else NUMBERS[what]
         places = tuple(o if isinstance(o, Operand) else Operand(o) for o in operands)
         instruction = Instruction(int(number), n, d, places, literal, numbers)
         self.program.segments.setdefault(phase, []).append(instruction)

@@ -148,9 +148,9 @@ def _method(step: Step, x: Tree, state: Tree, context: Tree) -> tuple[nn.Module,
     if not isinstance(module, nn.Module) or 0 in first.shape[:2]:
         return None
     held = leaves(state)
-    if not held or any(each.dtype != held[0].dtype for each in held):
+    dtype = held[0].dtype if held else None
+    if dtype not in (torch.float32, torch.float64):
         return None
-    dtype = held[0].dtype
     for each in (*leaves(x), *held, *leaves(context)):
         plain_tensor = type(each) in (Tensor, nn.Parameter) and each.device.type == "cpu"
         if not plain_tensor or each.dtype not in (dtype, torch.bool):

@@ -159,6 +159,9 @@ def _trace(
     state: Tree,
     context: Tree,
 ) -> Traced | str:
+    dtypes = {each.dtype for each in tensors.values()} | {each.dtype for each in leaves(state)}
+    if len(dtypes - {torch.bool}) > 1:
+        return f"tensors of {len(dtypes)} types"
     stepper = _Stepper(module, step)
     names = [f"module.{name}" for name in tensors]
 
