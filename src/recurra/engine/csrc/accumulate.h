@@ -15,18 +15,18 @@ RECURRA_INLINE vec<T> columns(const T* p, int64_t column, int64_t j, int64_t n) 
   return n == kLanes<T> ? load(p + j) : load_part(p + j, n);
 }
 
-// Rows r0..r1 of the span, which share the row `to`: sums stay in registers from row to row.
-template <typename T>
-void add_rows(const Span& span, T* to, const Ref<const T>& a, const Ref<const T>& b, int64_t r0,
-              int64_t r1, int64_t g) {
+// `rows` rows from a (and b) on, which share the row `to`: sums stay in registers from row to row.
+template <typename T, bool two>
+void add_rows(T* to, const T* a, const T* b, const Stride& along_a, const Stride& along_b,
+              int64_t rows, int64_t d) {
   constexpr int64_t L = kLanes<T>;
-  for (int64_t j = 0; j < span.d; j += L) {
-    const int64_t n = span.d - j < L ? span.d - j : L;
+  for (int64_t j = 0; j < d; j += L) {
+    const int64_t n = d - j < L ? d - j : L;
     vec<T> sum = n == L ? load(to + j) : load_part(to + j, n);
-    for (int64_t r = r0; r < r1; r++) {
-      const vec<T> x = columns(a.p + r * a.row + g * a.group, a.column, j, n);
-      if (b.p)
-        sum = fma(x, columns(b.p + r * b.row + g * b.group, b.column, j, n), sum);
+    for (int64_t r = 0; r < rows; r++) {
+      const vec<T> x = columns(a + r * along_a.row, along_a.column, j, n);
+      if constexpr (two)
+        sum = fma(x, columns(b + r * along_b.row, along_b.column, j, n), sum);
       else
         sum += x;
     }
@@ -38,22 +38,21 @@ void add_rows(const Span& span, T* to, const Ref<const T>& a, const Ref<const T>
 }
 
 template <typename T>
-void accumulate(Span span, Ref<T> sums, Ref<const T> a, Ref<const T> b, int64_t first) {
-  // Groups that lie side by side everywhere are one.
-  const auto dense = [&](int64_t group, int64_t column) { return group == span.d && column == 1; };
-  if (dense(sums.group, 1) && dense(a.group, a.column) &&
-      (!b.p || dense(b.group, b.column))) {
-    span.d *= span.n;
-    span.n = 1;
-  }
-  for (int64_t r0 = 0; r0 < span.rows;) {
+void accumulate(const Walk<T>& walk, int64_t rows, T* y, const T* const* x, int64_t first) {
+  const Stride &a = walk.x[0], &b = walk.x[1];
+  for (int64_t r0 = 0; r0 < rows;) {
     const int64_t row = (first + r0) / kSumRows;
     const int64_t end = (row + 1) * kSumRows - first;
-    const int64_t r1 = end < span.rows ? end : span.rows;
-    for (int64_t g = 0; g < span.n; g++) {
-      add_rows(span, sums.p + row * sums.row + g * sums.group, a, b, r0, r1, g);
+    const int64_t now = (end < rows ? end : rows) - r0;
+    for (int64_t g = 0; g < walk.n; g++) {
+      T* to = y + row * walk.y.row + g * walk.y.group;
+      const T* from = x[0] + r0 * a.row + g * a.group;
+      if (walk.reads == 1)
+        add_rows<T, false>(to, from, nullptr, a, a, now, walk.d);
+      else
+        add_rows<T, true>(to, from, x[1] + r0 * b.row + g * b.group, a, b, now, walk.d);
     }
-    r0 = r1;
+    r0 += now;
   }
 }
 

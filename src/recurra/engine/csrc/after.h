@@ -21,7 +21,7 @@ struct Sums {
   T* const* memory;  // by buffer: KEPT, HISTORY and SUM
   Control* control;
   int64_t worker;
-  void* scratch;  // [contract_scratch()]
+  void* scratch;  // [contract_scratch(M, N)] of the largest contraction
 };
 
 template <typename T>

@@ -120,23 +120,21 @@ void small_by_elements(const T* a, const T* b, T* y, const Small& s) {
 }
 
 template <typename T>
-void batched(Ref<const T> a, Ref<const T> b, Ref<T> y, int64_t rows, int64_t groups,
-             const int64_t* numbers) {
+void batched(const Walk<T>& walk, int64_t rows, T* y, const T* const* x, const int64_t* numbers) {
   Small s{numbers[0], numbers[1], numbers[2], numbers[3],
           numbers[4], numbers[5], numbers[6], numbers[7] != 0};
   const bool dots = s.a_k == 1 && s.b_k == 1 && (s.b_j != 1 || s.J == 1);
+  int a = 0, b = 1;
   if (!dots && s.J == 1 && s.a_i == 1) {
     // A column of results: the two change places, and it is a row.
-    const Ref<const T> other = a;
-    a = b;
-    b = other;
+    a = 1, b = 0;
     s = {1, s.K, s.I, 0, s.b_k, s.a_k, 1, s.accumulate};
   }
   for (int64_t r = 0; r < rows; r++) {
-    for (int64_t g = 0; g < groups; g++) {
-      const T* pa = a.p + r * a.row + g * a.group;
-      const T* pb = b.p + r * b.row + g * b.group;
-      T* py = y.p + r * y.row + g * y.group;
+    for (int64_t g = 0; g < walk.n; g++) {
+      const T* pa = x[a] + r * walk.x[a].row + g * walk.x[a].group;
+      const T* pb = x[b] + r * walk.x[b].row + g * walk.x[b].group;
+      T* py = y + r * walk.y.row + g * walk.y.group;
       if (dots)
         small_by_dots(pa, pb, py, s);
       else if (s.b_j == 1)

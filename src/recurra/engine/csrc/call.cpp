@@ -71,6 +71,20 @@ void lay_out_job(const Level& level, const Job& job, Ready& ready, Carver& carve
   ready.scratch_bytes = scratch.used() < 0 ? INT64_MAX / 2 : scratch.used();
 }
 
+// What the sums over all rows of a backward need to work in.
+int64_t sum_scratch(const Level& level, const Ready& ready) {
+  int64_t bytes = 0;
+  if (!ready.job->backward) return bytes;
+  for (const Instruction& i : ready.program->segment(Phase::contract)) {
+    if (i.code != kContract) continue;
+    by_scalar(*ready.program, [&](auto scalar) {
+      const int64_t M = i.numbers[1], N = i.numbers[2];
+      bytes = std::max(bytes, level.kernels(scalar).contract_scratch(M, N));
+    });
+  }
+  return bytes;
+}
+
 // Whether null is an answer: a result that nobody wants. Everything else must be there.
 const char* find_arguments(const Ready& ready) {
   const Job& job = *ready.job;
@@ -123,7 +137,7 @@ Memory lay_out(const Level& level, const Job* jobs, int64_t count, int64_t threa
                Carver& carver) {
   Memory memory{};
   memory.jobs = carver.take<Ready>(count);
-  int64_t most_rows = 1, tiles = 0, most_buffers = 0, scratch = 0;
+  int64_t most_rows = 1, tiles = 0, most_buffers = 0, scratch = 0, sums = 0;
   for (int64_t at = 0; at < count; ++at) {
     Ready counted{};
     Ready& ready = memory.jobs ? memory.jobs[at] : counted;
@@ -132,12 +146,12 @@ Memory lay_out(const Level& level, const Job* jobs, int64_t count, int64_t threa
     tiles += most_tiles(jobs[at].B);
     most_buffers = std::max(most_buffers, static_cast<int64_t>(ready.program->buffers.size()));
     scratch = std::max(scratch, ready.scratch_bytes);
+    sums = std::max(sums, sum_scratch(level, ready));
   }
   memory.seen = carver.take<char>(most_rows);
   memory.tiles = carver.take<Tile>(tiles);
   // A worker's memory: the sums' scratch, or pointers by buffer and by slot and a tile's scratch.
   const int64_t pointers = 3 * most_buffers * static_cast<int64_t>(sizeof(void*)) + 128;
-  const int64_t sums = std::max(level.single->contract_scratch(), level.twice->contract_scratch());
   memory.worker_bytes = std::max((pointers + scratch + 127) / 64 * 64, (sums + 63) / 64 * 64);
   memory.workers = carver.take<char>(times(memory.worker_bytes, threads));
   return memory;

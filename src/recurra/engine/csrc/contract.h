@@ -5,12 +5,12 @@
 // strides of C and the waste in half-filled vectors without showing in a result.
 //
 // A unit is a panel of columns times a band of rows. Both parts of a and b are copied to scratch
-// memory first, where they lie dense for all tiles of the unit.
+// memory first, where they lie dense for all tiles: panels once a call, bands one after another.
 
 #pragma once
 
 #include "kernels.h"
-#include "tile.h"
+#include "pack.h"
 
 namespace recurra::RECURRA_LEVEL {
 
@@ -50,8 +50,9 @@ int64_t contract_units(int64_t M, int64_t N, int64_t sm, int64_t sn) {
 }
 
 template <typename T>
-int64_t contract_scratch() {
-  return kContractRows * (kBandWidth<T> + kPanel<T>) * static_cast<int64_t>(sizeof(T));
+int64_t contract_scratch(int64_t M, int64_t N) {
+  const int64_t wide = packed_columns<T>(M > N ? M : N);
+  return kContractRows * (kBandWidth<T> + wide) * static_cast<int64_t>(sizeof(T));
 }
 
 // out[k][0..n), rows `width` apart, = rows[k][first..first + n); filled up with 0 to whole vectors.
@@ -102,6 +103,12 @@ template <typename T, int R, int C>
 void contract_tile(const T* a, const T* b, int64_t count, bool first, T* c, int64_t sm,
                    int64_t sn, int64_t n) {
   vec<T> sum[R][C] = {};
+  if (!first && sn == 1) {
+#pragma GCC unroll 32
+    for (int r = 0; r < R; r++)
+#pragma GCC unroll 4
+      for (int v = 0; v < C; v++) __builtin_prefetch(c + r * sm + v * kLanes<T>, 1);
+  }
   tile<T, T, R, 1, C>(a, 1, kBandWidth<T>, b, 0, count, sum);
   put<T, R, C>(sum, first, c, sm, sn, n);
 }
@@ -126,17 +133,18 @@ void contract(const T* const* a, const T* const* b, int64_t count, bool first, T
               int64_t sn, int64_t M, int64_t N, int64_t unit0, int64_t unit1, void* scratch) {
   const Grid<T> g = contract_grid(a, b, c, sm, sn, M, N);
   T* band = static_cast<T*>(scratch);
-  T* panel = band + kContractRows * kBandWidth<T>;
+  T* panels = band + kContractRows * kBandWidth<T>;
   int64_t here = -1;
   for (int64_t unit = unit0; unit < unit1; unit++) {
     const int64_t i = unit / g.panels, j = unit % g.panels;
     const int64_t m0 = g.M * i / g.bands, height = g.M * (i + 1) / g.bands - m0;
     const int64_t n0 = j * kPanel<T>, left = g.N - n0;
     const int64_t n = left < kPanel<T> ? left : kPanel<T>;
+    const int64_t vectors = (n + kLanes<T> - 1) / kLanes<T>;
+    T* panel = panels + n0 * kContractRows;
     if (i != here) gather(g.a, count, m0, height, band, kBandWidth<T>);
     here = i;
-    const int64_t vectors = (n + kLanes<T> - 1) / kLanes<T>;
-    gather(g.b, count, n0, n, panel, vectors * kLanes<T>);
+    if (unit - unit0 < g.panels) gather(g.b, count, n0, n, panel, vectors * kLanes<T>);
     choose<kPanelVectors>(vectors, [&]<int C>() {
       contract_panel<T, C>(band, panel, count, first, g.c + m0 * g.sm + n0 * g.sn, g.sm, g.sn,
                            height, n);

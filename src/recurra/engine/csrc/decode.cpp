@@ -1,6 +1,9 @@
 #include "decode.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "operations.h"
 
 namespace recurra {
 
@@ -57,12 +60,13 @@ class Decoder {
 
   Step<T> step(const Instruction& i, Phase phase) const {
     Step<T> s{};
-    s.n = i.n;
-    s.d = i.d;
-    s.literal = static_cast<T>(i.literal);
-    s.reads = static_cast<int64_t>(i.operands.size()) - 1;
     s.y = place(i.operands[0]);
-    for (int64_t at = 0; at < s.reads; ++at) s.x[at] = place(i.operands[at + 1]);
+    s.walk = {i.n, i.d, static_cast<T>(i.literal), stride(s.y), {}, 0, false, false};
+    s.walk.reads = static_cast<int64_t>(i.operands.size()) - 1;
+    for (int64_t at = 0; at < s.walk.reads; ++at) {
+      s.x[at] = place(i.operands[at + 1]);
+      s.walk.x[at] = stride(s.x[at]);
+    }
     s.doubled = is_begin(phase) && buffer(i.operands[0]).kind == Kind::state;
     switch (i.code) {
       case kLoad: outside(Action::load, i.operands[1], s); break;
@@ -76,12 +80,35 @@ class Decoder {
         s.action = Action::batched;
         std::copy(i.numbers.begin(), i.numbers.end(), s.numbers);
         break;
-      case kAccumulate: s.action = Action::accumulate; break;
+      case kAccumulate:
+        s.action = Action::accumulate;
+        flatten(s.walk);
+        break;
       default:
         s.action = Action::pointwise;
         s.loop = kernels_.pointwise[i.code];
+        if (kOperationTable[i.code].form == Form::map) flatten(s.walk);
     }
     return s;
+  }
+
+  static Stride stride(const Place& p) { return {p.row, p.group, p.column}; }
+
+  // Groups of one column each become columns, groups side by side one group: long loops inside.
+  static void flatten(Walk<T>& w) {
+    const auto every = [&](const auto& fits) {
+      return fits(w.y) && std::all_of(w.x, w.x + w.reads, fits);
+    };
+    if (w.d == 1 && w.n > 1 && every([](const Stride& s) { return s.group <= 1; })) {
+      for (int64_t at = 0; at < w.reads; ++at) w.x[at].column = w.x[at].group;
+      std::swap(w.n, w.d);
+    }
+    w.plain = w.d == 1 || every([](const Stride& s) { return s.column == 1; });
+    if (w.plain && w.n > 1 && every([&](const Stride& s) { return s.group == w.d; })) {
+      w.d *= w.n;
+      w.n = 1;
+    }
+    w.solid = w.plain && w.n == 1 && every([&](const Stride& s) { return s.row == w.d; });
   }
 
   void outside(Action action, const Operand& o, Step<T>& s) const {

@@ -22,10 +22,9 @@ enum class Action : int64_t { pointwise, load, store, product, batched, accumula
 template <typename T>
 struct Step {
   Action action;
-  void (*loop)(Span, Ref<T>, const Ref<const T>*, T);  // pointwise alone
-  int64_t reads, n, d;
-  T literal;
-  Place y, x[4];
+  void (*loop)(const Walk<T>&, int64_t, T*, const T* const*);  // pointwise alone
+  Walk<T> walk;
+  Place y, x[kMostReads];
   int64_t argument;  // load and store: the argument outside
   bool timed;        // load and store: whether its rows differ from step to step
   bool doubled;      // at the beginning: into both copies of a state

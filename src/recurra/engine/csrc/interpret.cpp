@@ -164,36 +164,21 @@ class Interpreter {
     return m_.base[place.slot] + place.offset + row * place.row;
   }
 
-  Ref<const T> source(const Place& place, int64_t row) const {
-    return {address(place, row), place.row, place.group, place.column};
-  }
-
   // Rows row.. of the moment's rows.
   void run_step(const Step<T>& step, int64_t row, int64_t rows, const Moment& moment) {
-    const Span span{rows, step.n, step.d};
-    switch (step.action) {
-      case Action::pointwise: {
-        Ref<const T> x[4];
-        for (int64_t at = 0; at < step.reads; ++at) x[at] = source(step.x[at], row);
-        return step.loop(span, target(step.y, row), x, step.literal);
-      }
-      case Action::load:
-      case Action::store: return outside(step, row, rows, moment);
-      case Action::product: return product(step, row, rows);
-      case Action::batched:
-        return m_.kernels->batched(source(step.x[0], row), source(step.x[1], row),
-                                   target(step.y, row), rows, step.n, step.numbers);
-      case Action::accumulate: {
-        const Ref<const T> one{nullptr, 0, 0, 0};
-        const Ref<const T> b = step.reads == 2 ? source(step.x[1], row) : one;
-        return m_.kernels->accumulate(span, target(step.y, 0), source(step.x[0], row), b,
-                                      first_ + moment.row + row);
-      }
+    if (step.action == Action::load || step.action == Action::store) {
+      return outside(step, row, rows, moment);
     }
-  }
-
-  Ref<T> target(const Place& place, int64_t row) const {
-    return {address(place, row), place.row, place.group, place.column};
+    if (step.action == Action::product) return product(step, row, rows);
+    const T* x[kMostReads];
+    for (int64_t at = 0; at < step.walk.reads; ++at) x[at] = address(step.x[at], row);
+    if (step.action == Action::pointwise) {
+      step.loop(step.walk, rows, address(step.y, row), x);
+    } else if (step.action == Action::batched) {
+      m_.kernels->batched(step.walk, rows, address(step.y, row), x, step.numbers);
+    } else {
+      m_.kernels->accumulate(step.walk, rows, address(step.y, 0), x, first_ + moment.row + row);
+    }
   }
 
   void product(const Step<T>& step, int64_t row, int64_t rows) {
@@ -201,7 +186,7 @@ class Interpreter {
     const int64_t bytes = m_.kernels->packed_bytes(matrix.K, matrix.N, matrix.half);
     const char* packed = static_cast<const char*>(m_.packed[step.matrix]);
     const Place &x = step.x[0], &y = step.y;
-    for (int64_t g = 0; g < step.n; ++g, packed += bytes) {
+    for (int64_t g = 0; g < step.walk.n; ++g, packed += bytes) {
       const T* bias = step.init == 2 ? address(step.x[1], row) + g * step.x[1].group : nullptr;
       m_.kernels->product(address(x, row) + g * x.group, x.row, packed, matrix.half, bias,
                           step.init == 0, address(y, row) + g * y.group, y.row, rows, matrix.K,
@@ -231,13 +216,13 @@ class Interpreter {
   }
 
   void copy(const Step<T>& step, T* y, const Place& to, const T* x, const Place& from) const {
-    for (int64_t g = 0; g < step.n; ++g) {
+    for (int64_t g = 0; g < step.walk.n; ++g) {
       T* y_group = y + g * to.group;
       const T* x_group = x + g * from.group;
       if (from.column) {
-        std::copy_n(x_group, step.d, y_group);
+        std::copy_n(x_group, step.walk.d, y_group);
       } else {
-        std::fill_n(y_group, step.d, *x_group);
+        std::fill_n(y_group, step.walk.d, *x_group);
       }
     }
   }

@@ -12,20 +12,26 @@
 
 namespace recurra {
 
-// Rows of n groups of d columns.
-struct Span {
-  int64_t rows, n, d;
-};
+constexpr int kMostReads = 4;
 
-// Element (r, g, j) is at p + r * row + g * group + j * column, with column 0 or 1.
-template <typename T>
-struct Ref {
-  T* p;
+// Element (r, g, j) of an operand at p is p[r * row + g * group + j * column], column 0 or 1.
+struct Stride {
   int64_t row, group, column;
 };
 
+// How an instruction goes over rows of n groups of d columns: all that is the same at every step.
+template <typename T>
+struct Walk {
+  int64_t n, d;
+  T literal;
+  Stride y, x[kMostReads];
+  int64_t reads;
+  bool plain;  // no operand repeats a column
+  bool solid;  // plain, one group, and every operand's rows follow each other: all rows are one run
+};
+
 // Rows of a contraction that are added to C at once: a chain from zero, then one addition.
-constexpr int64_t kContractRows = 256;
+constexpr int64_t kContractRows = 128;
 
 // Batch rows that share a row of a SUM buffer.
 constexpr int64_t kSumRows = 4;
@@ -58,26 +64,26 @@ struct Kernels {
   //   c        element (m, n) at c + m * sm + n * sn, any strides
   //   unit0..  the tiles of C to work on, of contract_units(M, N); threads share C by units, so
   //            that nobody splits k. Blocks of rows come in ascending order.
-  //   scratch  [contract_scratch()] bytes of the calling thread
+  //   scratch  [contract_scratch(M, N)] bytes of the calling thread
   int64_t (*contract_units)(int64_t M, int64_t N, int64_t sm, int64_t sn);
-  int64_t (*contract_scratch)();
+  int64_t (*contract_scratch)(int64_t M, int64_t N);
   void (*contract)(const T* const* a, const T* const* b, int64_t count, bool first, T* c,
                    int64_t sm, int64_t sn, int64_t M, int64_t N, int64_t unit0, int64_t unit1,
                    void* scratch);
 
   // Per row r and group g: y[i J + j] (+)= sum over k of a[i a_i + k a_k] * b[k b_k + j b_j], k
   // in ascending fused chains (for a_k = b_k = 1 in fixed partial chains, see batched.h).
-  // numbers: I, K, J, a_i, a_k, b_k, b_j, accumulate. y must alias neither a nor b. The columns of
-  // the Refs are not looked at.
-  void (*batched)(Ref<const T> a, Ref<const T> b, Ref<T> y, int64_t rows, int64_t groups,
+  // numbers: I, K, J, a_i, a_k, b_k, b_j, accumulate. y must alias neither x[0] = a nor x[1] = b.
+  // The columns of the walk are not looked at.
+  void (*batched)(const Walk<T>& walk, int64_t rows, T* y, const T* const* x,
                   const int64_t* numbers);
 
-  // dst = operation(src...), by number in the table of operations.py; see pointwise.h.
-  void (*pointwise[kOperations])(Span span, Ref<T> dst, const Ref<const T>* src, T literal);
+  // y = operation(x...), by number in the table of operations.py; see pointwise.h.
+  void (*pointwise[kOperations])(const Walk<T>& walk, int64_t rows, T* y, const T* const* x);
 
-  // sums[(first + r) / kSumRows][g][j] += a[r][g][j] (* b[r][g][j], fused, where b.p is not null),
-  // r ascending. `sums` begins at the row of batch row 0; its column must be 1; it aliases nothing.
-  void (*accumulate)(Span span, Ref<T> sums, Ref<const T> a, Ref<const T> b, int64_t first);
+  // y[(first + r) / kSumRows][g][j] += a[r][g][j] (* b[r][g][j], fused, where the walk reads two),
+  // r ascending. y begins at the row of batch row 0; its column must be 1; it aliases nothing.
+  void (*accumulate)(const Walk<T>& walk, int64_t rows, T* y, const T* const* x, int64_t first);
 };
 
 // Level tables, each in kernels.cpp compiled with the flags of that level; which of them exist is

@@ -20,6 +20,7 @@
 #endif
 
 #define RECURRA_INLINE inline __attribute__((always_inline))
+#define RECURRA_LAMBDA __attribute__((always_inline))
 
 namespace recurra::RECURRA_LEVEL {
 

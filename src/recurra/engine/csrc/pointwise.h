@@ -149,8 +149,6 @@ struct rcumsum {
 
 }  // namespace operation
 
-constexpr int kMostReads = 4;
-
 // Pointers to a row's columns; a repeated column is read from a vector full of it.
 template <typename T, int reads>
 struct Columns {
@@ -158,11 +156,11 @@ struct Columns {
   int64_t step[kMostReads];
   vec<T> repeated[kMostReads];
 
-  RECURRA_INLINE void begin(const Ref<const T>* x, int64_t r, int64_t g) {
+  RECURRA_INLINE void begin(const Walk<T>& walk, const T* const* x, int64_t r, int64_t g) {
     for (int i = 0; i < reads; i++) {
-      p[i] = x[i].p + r * x[i].row + g * x[i].group;
-      step[i] = x[i].column;
-      if (!x[i].column) {
+      p[i] = x[i] + r * walk.x[i].row + g * walk.x[i].group;
+      step[i] = walk.x[i].column;
+      if (!step[i]) {
         repeated[i] = splat(*p[i]);
         p[i] = reinterpret_cast<const T*>(&repeated[i]);
       }
@@ -202,45 +200,21 @@ RECURRA_INLINE void map_mixed(T* y, const Columns<T, reads>& x, int64_t d, vec<T
   }
 }
 
-// Groups of one column each become columns, groups side by side one group, rows side by side one
-// row: the loop inside gets long.
-template <typename T, int reads>
-RECURRA_INLINE bool flatten(Span& s, Ref<T>& y, Ref<const T>* x) {
-  if (s.d == 1) {
-    bool columns = s.n == 1 || y.group == 1;
-    for (int i = 0; i < reads; i++) columns &= s.n == 1 || x[i].group <= 1;
-    for (int i = 0; i < reads; i++) x[i].column = columns && s.n > 1 ? x[i].group : 1;
-    if (columns && s.n > 1) s = {s.rows, 1, s.n};
-  }
-  bool plain = true;
-  for (int i = 0; i < reads; i++) plain &= x[i].column == 1;
-  if (!plain) return false;
-  bool groups = y.group == s.d;
-  for (int i = 0; i < reads; i++) groups &= x[i].group == s.d;
-  if (groups || s.n == 1) s = {s.rows, 1, s.n * s.d};
-  bool rows = s.n == 1 && y.row == s.d;
-  for (int i = 0; i < reads; i++) rows &= x[i].row == s.d;
-  if (rows) s = {1, 1, s.rows * s.d};
-  return true;
-}
-
 template <typename T, typename Op, int reads>
-void map(Span s, Ref<T> y, const Ref<const T>* operands, T literal) {
-  Ref<const T> x[kMostReads];
-  for (int i = 0; i < reads; i++) x[i] = operands[i];
-  const bool plain = flatten<T, reads>(s, y, x);
-  const vec<T> k = splat(literal);
-  for (int64_t r = 0; r < s.rows; r++) {
-    for (int64_t g = 0; g < s.n; g++) {
-      T* to = y.p + r * y.row + g * y.group;
-      if (plain) {
+void map(const Walk<T>& walk, int64_t rows, T* y, const T* const* x) {
+  const vec<T> k = splat(walk.literal);
+  if (walk.solid) return map_plain<T, Op, reads>(y, x, rows * walk.d, k);
+  for (int64_t r = 0; r < rows; r++) {
+    for (int64_t g = 0; g < walk.n; g++) {
+      T* to = y + r * walk.y.row + g * walk.y.group;
+      if (walk.plain) {
         const T* p[kMostReads];
-        for (int i = 0; i < reads; i++) p[i] = x[i].p + r * x[i].row + g * x[i].group;
-        map_plain<T, Op, reads>(to, p, s.d, k);
+        for (int i = 0; i < reads; i++) p[i] = x[i] + r * walk.x[i].row + g * walk.x[i].group;
+        map_plain<T, Op, reads>(to, p, walk.d, k);
       } else {
         Columns<T, reads> from;
-        from.begin(x, r, g);
-        map_mixed<T, Op, reads>(to, from, s.d, k);
+        from.begin(walk, x, r, g);
+        map_mixed<T, Op, reads>(to, from, walk.d, k);
       }
     }
   }
@@ -259,12 +233,12 @@ RECURRA_INLINE vec<T> load_or_start(const T* p, int64_t n) {
 }
 
 template <typename T, typename Op, int reads>
-void reduce(Span s, Ref<T> y, const Ref<const T>* x, T) {
+void reduce(const Walk<T>& s, int64_t rows, T* y, const T* const* x) {
   constexpr int W = kLanes<T>, vectors = kPartials / W;
-  for (int64_t r = 0; r < s.rows; r++) {
+  for (int64_t r = 0; r < rows; r++) {
     for (int64_t g = 0; g < s.n; g++) {
       Columns<T, reads> from;
-      from.begin(x, r, g);
+      from.begin(s, x, r, g);
       vec<T> partial[vectors];
       for (vec<T>& v : partial) v = splat(Op::template start<T>());
       int64_t j = 0;
@@ -287,21 +261,21 @@ void reduce(Span s, Ref<T> y, const Ref<const T>* x, T) {
       for (int half = kPartials / 2; half; half /= 2) {
         for (int i = 0; i < half; i++) lanes[i] = Op::join(lanes[i], lanes[i + half]);
       }
-      y.p[r * y.row + g * y.group] = lanes[0];
+      y[r * s.y.row + g * s.y.group] = lanes[0];
     }
   }
 }
 
 template <typename T, typename Op, int reads>
-void scan(Span s, Ref<T> y, const Ref<const T>* x, T) {
-  for (int64_t r = 0; r < s.rows; r++) {
+void scan(const Walk<T>& s, int64_t rows, T* y, const T* const* x) {
+  for (int64_t r = 0; r < rows; r++) {
     for (int64_t g = 0; g < s.n; g++) {
-      T* to = y.p + r * y.row + g * y.group;
-      const T* from = x[0].p + r * x[0].row + g * x[0].group;
+      T* to = y + r * s.y.row + g * s.y.group;
+      const T* from = x[0] + r * s.x[0].row + g * s.x[0].group;
       T running = 0;
       for (int64_t i = 0; i < s.d; i++) {
         const int64_t j = Op::reversed ? s.d - 1 - i : i;
-        running += from[j * x[0].column];
+        running += from[j * s.x[0].column];
         to[j] = running;
       }
     }

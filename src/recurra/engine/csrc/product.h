@@ -1,8 +1,9 @@
 // y[r][n] = init + sum over k of x[r][k] W[k][n], with W packed; the contract is in kernels.h.
 //
 // K is cut into blocks whose part of a panel stays in the first cache while all rows pass over
-// it; between blocks the sums wait in y, which continues the same chain. Few rows read weights
-// from farther away and once: there several panels go side by side, for more chains at a time.
+// it, and meanwhile the next block is fetched: large weights come from far. Between blocks the sums
+// wait in y, which continues the same chain. Few rows read weights once: there several panels go
+// side by side, for more chains at a time.
 
 #pragma once
 
@@ -11,6 +12,8 @@
 namespace recurra::RECURRA_LEVEL {
 
 constexpr int64_t kBlockBytes = 32 << 10;
+// Weights beyond this are not at hand in the second cache when they are needed again.
+constexpr int64_t kNearBytes = 512 << 10;
 
 template <typename T>
 struct Rows {
@@ -21,6 +24,8 @@ struct Rows {
   T* y;
   int64_t ldy, K;
   int64_t tail;  // lanes of the last vector of columns
+  bool far;
+  Ahead ahead;
 };
 
 // Rows of one tile, P panels of C vectors; x, bias and y of `rows` are at the tile's first element.
@@ -43,7 +48,7 @@ void product_tile(const Rows<T>& rows, const W* w, int64_t panel) {
         sum[r][c] = load_part(init + c * L, rows.tail);
     }
   }
-  tile<T, W, R, P, C>(rows.x, rows.ldx, 1, w, panel, rows.K, sum);
+  tile<T, W, R, P, C>(rows.x, rows.ldx, 1, w, panel, rows.K, sum, rows.ahead);
 #pragma GCC unroll 32
   for (int r = 0; r < R; r++) {
     T* y = rows.y + r * rows.ldy;
@@ -70,11 +75,15 @@ void product_panel(const Rows<T>& all, const W* w, int64_t rows) {
       now.bias = nullptr;
       now.accumulate = true;
     }
+    const W* here = w + k * C * kLanes<T>;
+    const int64_t lines = now.K * C * kLanes<T> * static_cast<int64_t>(sizeof(W)) / 64;
+    if (all.far) now.ahead.lines = (lines + tiles - 1) / tiles;
     int64_t r = 0;
     for (int64_t t = 0; t < tiles; t++) {
       const int64_t height = (rows - r + tiles - t - 1) / (tiles - t);
+      now.ahead.line = reinterpret_cast<const char*>(here) + 64 * (lines + t * now.ahead.lines);
       choose<kTileRows<C>>(height, [&]<int R>() {
-        product_tile<T, W, R, 1, C>(now, w + k * C * kLanes<T>, 0);
+        product_tile<T, W, R, 1, C>(now, here, 0);
       });
       now.x += height * all.ldx;
       now.y += height * all.ldy;
@@ -105,7 +114,8 @@ void product_few(const Rows<T>& all, const W* w, int64_t full) {
 template <typename T, typename W>
 void product_on(const T* x, int64_t ldx, const W* w, const T* bias, bool accumulate, T* y,
                 int64_t ldy, int64_t rows, int64_t K, int64_t N) {
-  const Rows<T> all{x, ldx, bias, accumulate, y, ldy, K, kLanes<T>};
+  const bool far = K * N * static_cast<int64_t>(sizeof(W)) > kNearBytes;
+  const Rows<T> all{x, ldx, bias, accumulate, y, ldy, K, kLanes<T>, far, {}};
   const int64_t full = N / kPanel<T>;
   if (rows == 0) return;
   const bool few = rows <= kTileRows<kPanelVectors> / 2;

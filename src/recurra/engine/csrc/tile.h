@@ -22,11 +22,17 @@ constexpr int kTileRows = kTileSums / C;
 template <typename T>
 constexpr int kPanel = kPanelVectors * kLanes<T>;
 
+// Memory that will soon be read: cache lines line0..line0 + lines of it are asked for, one a k.
+struct Ahead {
+  const char* line = nullptr;
+  int64_t lines = 0;
+};
+
 // C vectors of each of P panels, w[k][c] of panel p at w + p * panel + (k * C + c) * kLanes.
 template <typename T, typename W, int R, int P, int C>
 RECURRA_INLINE void tile(const T* x, int64_t xr, int64_t xk, const W* w, int64_t panel, int64_t K,
-                         vec<T> (&sum)[R][P * C]) {
-  for (int64_t k = 0; k < K; k++) {
+                         vec<T> (&sum)[R][P * C], const Ahead& ahead = {}) {
+  const auto add = [&](int64_t k) RECURRA_LAMBDA {
     vec<T> v[P * C];
 #pragma GCC unroll 32
     for (int c = 0; c < P * C; c++)
@@ -37,7 +43,15 @@ RECURRA_INLINE void tile(const T* x, int64_t xr, int64_t xk, const W* w, int64_t
 #pragma GCC unroll 32
       for (int c = 0; c < P * C; c++) sum[r][c] = fma(s, v[c], sum[r][c]);
     }
+  };
+  int64_t k = 0;
+  if constexpr (P == 1) {
+    for (const int64_t lines = ahead.lines < K ? ahead.lines : K; k < lines; k++) {
+      __builtin_prefetch(ahead.line + 64 * k);
+      add(k);
+    }
   }
+  for (; k < K; k++) add(k);
 }
 
 // Calls f.run<n>() for the n in 1..N that equals `number`.
