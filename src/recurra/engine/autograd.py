@@ -93,7 +93,7 @@ class Native(torch.autograd.Function):
         task, y, last = made.forward(Tensors(*call.parts(tensors)), rows, kept)
         native.run([task.job], torch.get_num_threads())
         ctx.save_for_backward(*tensors, kept)
-        ctx.call, ctx.machine = call, made
+        ctx.call, ctx.machine, ctx.spent = call, made, False
         return (y, *last)
 
     @staticmethod
@@ -103,7 +103,13 @@ class Native(torch.autograd.Function):
         if torch.is_grad_enabled():
             return (None, None, *_again(ctx.call, tensors, needs, (dy, *dlast)))
         parts = Tensors(*ctx.call.parts(tensors))
-        task, made = ctx.machine.backward(parts, ctx.call.rows, aligned(kept), dy, dlast)
+        kept = aligned(kept)
+        if ctx.spent:
+            # A backward writes over what it has read; the graph was retained for another one.
+            again, *_ = ctx.machine.forward(parts, ctx.call.rows, kept)
+            native.run([again.job], torch.get_num_threads())
+        ctx.spent = True
+        task, made = ctx.machine.backward(parts, ctx.call.rows, kept, dy, dlast)
         native.run([task.job], torch.get_num_threads())
         found = [*made.parameters(), *made.x, *made.state, *made.context]
         return (None, None, *asked(found, needs))

@@ -194,8 +194,10 @@ class _Report:
             is_state = node in states or (node.op == "leaf" and node.leaf.kind == "state")
             lines.append(f"{text}, a state" if is_state else text)
         if emitted is not None:
-            held = [b.width for b in emitted.program.buffers if b.kind in (Kind.KEPT, Kind.HISTORY)]
-            lines.append(f"with what the backward writes for its sums: {sum(held)} floats")
+            buffers = emitted.program.buffers
+            memory = [b for b in buffers if b.kind in (Kind.KEPT, Kind.HISTORY) and b.alias < 0]
+            held = sum(b.width for b in memory)
+            lines.append(f"with what the backward writes for its sums: {held} floats")
         return part(f"kept for the backward: {floats} floats a row and step", lines)
 
     def _backward(self) -> list[str]:

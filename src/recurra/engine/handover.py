@@ -10,6 +10,7 @@ from recurra.engine.operations import NUMBERS
 from recurra.engine.place import Location
 from recurra.engine.plan import Place, Plan
 from recurra.engine.program import Kind, Phase
+from recurra.engine.reuse import Reuse
 from recurra.engine.segments import BACKWARD, FORWARD, Segments
 
 
@@ -37,6 +38,7 @@ class Handover:
         if training:
             self.results.update(plan.outputs("dx", "dstate", "dcontext"))
         self.homes = self._homes()
+        self.reuse = Reuse(self.segments, draft, self.homes)
         self._moved: dict[Node, Location] = {}
 
     @property
@@ -78,9 +80,15 @@ class Handover:
             k = self.plan.step.outputs["dstate" if self.back else "state"].index(node)
             return place.filling(numbers[k], node.shape, after=True)
         again = self.back and self.segments.again(node)
-        if kind is Kind.KEPT and (made_here or again):
-            return self.draft.fresh(Kind.KEPT, node.shape)
+        if kind is Kind.KEPT and (made_here or again) and not self.reuse.staged(node):
+            return self.keep(node)
         return None
+
+    def keep(self, node: Node) -> Location:
+        """Memory from the forward to the backward, or from the backward to its sums."""
+        if self.back:
+            return self.draft.fresh(Kind.KEPT, node.shape)
+        return self.reuse.keep(node, node.shape)
 
     def put(self, node: Node, where: Location) -> None:
         """Remember where a value lies."""
@@ -157,6 +165,7 @@ class Handover:
                     places = [held, held, self.locator.locate(node)]
                     self.draft.over(NUMBERS["add"], node.shape, places)
             self._close_states("dstate", self.cotangents)
+            self._moved |= self.reuse.move(self.locator)
 
     def _hand_on(self) -> None:
         """Copy states that the next phase reads: it runs when they have long been overwritten."""

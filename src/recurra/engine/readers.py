@@ -42,7 +42,8 @@ class Readers:
 
     def crosses(self, node: Node) -> bool:
         """Whether another phase of the same direction reads the value."""
-        return node in self.lasting and node in self.crossing
+        lasting = node in self.lasting and node in self.crossing
+        return lasting and not self.handover.reuse.staged(node)
 
     def taken_in_pieces(self, node: Node) -> bool:
         """Whether all who read a joined value can take it part by part."""
@@ -113,6 +114,7 @@ class Readers:
         found |= {self.handover.base(each) for each in self.handover.results}
         if not self.handover.back:
             found |= {node for node in self.handover.segments.kept if node.op not in VIEWS}
+        found |= {node for node in self.inside if self.handover.reuse.staged(node)}
         return self._with_parts(found) & self.inside
 
     def _crossing(self) -> set[Node]:

@@ -61,7 +61,7 @@ class SegmentEmitter:
     def _keep_views_of(self, node: Node) -> None:
         for kept in self.handover.segments.kept if not self.handover.back else ():
             if kept.op in VIEWS and self.handover.base(kept) is node:
-                held = self.draft.fresh(Kind.KEPT, kept.shape)
+                held = self.handover.keep(kept)
                 self.draft.copy(held, self.locator.locate(kept))
                 self.locator.backward[kept] = held
 

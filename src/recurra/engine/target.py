@@ -75,13 +75,17 @@ class Targets:
             and (outer or part.op in POINTWISE)
             and node.inputs.count(part) == 1
             and self.handover.homes.get(part) in (None, Kind.KEPT)
-            and not (part in self.readers.crossing and self._kind_of_joined(node) is Kind.TILE)
+            and not (
+                part in self.readers.crossing
+                and not self.handover.reuse.staged(part)
+                and self._kind_of_joined(node) is Kind.TILE
+            )
         )
 
     def _kind_of_joined(self, node: Node) -> Kind:
         homes = self.handover.homes
         kept = node in homes or any(each in homes for each in node.inputs)
-        return Kind.KEPT if kept else self._kind(node)
+        return Kind.KEPT if kept and not self.handover.reuse.staged(node) else self._kind(node)
 
     def _kind(self, node: Node) -> Kind:
         alone = self.draft.stepping and not self.readers.crosses(node)

@@ -9,7 +9,7 @@ namespace recurra {
 namespace {
 
 // What the CHUNK buffers of a tile may fill of the second cache.
-constexpr int64_t kChunkBytes = 192 << 10;
+constexpr int64_t kChunkBytes = 512 << 10;
 
 int64_t scalar_bytes(const Program& program) {
   return program.is_double ? sizeof(double) : sizeof(float);
