@@ -159,7 +159,9 @@ def _trace(
     state: Tree,
     context: Tree,
 ) -> Traced | str:
-    dtypes = {each.dtype for each in tensors.values()} | {each.dtype for each in leaves(state)}
+    dtypes = {each.dtype for each in leaves(state)}
+    # A count that no row reads, such as a norm's, may be a whole number.
+    dtypes |= {each.dtype for each in tensors.values() if not _whole(each)}
     if len(dtypes - {torch.bool}) > 1:
         return f"tensors of {len(dtypes)} types"
     stepper = _Stepper(module, step)
@@ -175,9 +177,18 @@ def _trace(
     try:
         with hooks:
             small, large = (record(pure, batch, weights, x, state, context) for batch in BATCHES)
-        return Traced(simplify(Translator(RULES, small, large, dtype).translate()))
+        found = simplify(Translator(RULES, small, large, dtype).translate())
     except UnknownOperationError as error:
         return str(error)
+    if small.written:
+        return f"{small.written}: writing into a buffer"
+    used = ancestors(n for nodes in found.outputs.values() for n in nodes if n is not None)
+    read = [weights[n.leaf.index] for n in used if n.op == "leaf" and n.leaf.kind == "parameter"]
+    return "a buffer of whole numbers" if any(map(_whole, read)) else Traced(found)
+
+
+def _whole(tensor: Tensor) -> bool:
+    return not tensor.is_floating_point() and not tensor.is_complex() and tensor.dtype != torch.bool
 
 
 def _itself(tensor: Tensor) -> Tensor:
