@@ -75,6 +75,7 @@ class Recording:
     outputs: dict[str, list[int | None]] = field(default_factory=dict)
     shapes: dict[int, tuple[int, ...]] = field(default_factory=dict)
     numbers: dict[int, float] = field(default_factory=dict)
+    forward: int = 0  # so many records are the step's own, the others its gradient's
     written: str = ""  # the line that first wrote into a buffer
 
 
@@ -225,6 +226,7 @@ def record(
             recording.leaves[kind] = [recorder.declare(each) for each in tensors]
         with recorder, _Statistics():
             y, after = step(weights, x, state, context)
+        recording.forward = len(recording.records)
         _check_result(y, after, state, batch)
         outputs = [y, *leaves(after)]
         recording.outputs["y"] = [recorder.number(y)]
@@ -305,7 +307,7 @@ def _memory(tensor: Tensor) -> tuple[Any, ...]:
 def _line() -> str:
     """The innermost line that is neither torch's nor the engine's."""
     frame = sys._getframe(2)
-    while frame is not None:
+    while frame is not None and frame.f_code is not _differentiate.__code__:
         name = frame.f_code.co_filename
         if "/torch/" not in name and "/recurra/engine/" not in name:
             return f"{name}:{frame.f_lineno}"
