@@ -11,6 +11,7 @@ from recurra.engine import eager, native
 from recurra.engine.machine import Machine, Tensors, aligned, memory
 from recurra.engine.place import NotNativeError
 from recurra.engine.rows import Rows
+from recurra.engine.say import say_plain
 from recurra.engine.traced import Traced, Wanted
 
 Part = TypeVar("Part")
@@ -22,12 +23,14 @@ class Call:
 
     Args:
         counts: how many of the tensors are parameters, x, state and context.
+        name: what a message calls the module.
     """
 
     traced: Traced
     dtype: torch.dtype
     rows: Rows
     counts: tuple[int, int, int, int]
+    name: str = ""
 
     def parts(self, listed: Sequence[Part]) -> list[list[Part]]:
         """One list a kind."""
@@ -148,7 +151,9 @@ def serve(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
         try:
             made = machine(call.traced, call.dtype, wanted)
             found = Native.apply(call, made, *tensors)  # type: ignore[no-untyped-call]  # torch's
-        except NotNativeError:
+        except NotNativeError as reason:
+            # Without the library all of it runs so, which is said once.
+            say_plain(call.name, reason, "trains" if native.library() else "runs")
             found = Planned.apply(call, wanted, *tensors)  # type: ignore[no-untyped-call]  # too
         return found
 

@@ -7,9 +7,8 @@ plan natively, or in plain torch where the library cannot.
 """
 
 import inspect
-import logging
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -24,14 +23,13 @@ from recurra.engine.plain import Step
 from recurra.engine.reverse import reverse as flip
 from recurra.engine.reverse import reverse_reset
 from recurra.engine.rows import rows_of
+from recurra.engine.say import say_plain
 from recurra.engine.traced import resetting, tensors_of, traced
 from recurra.engine.tree import Tree, leaves, refill
 from recurra.errors import OptionError
 
 State = TypeVar("State", bound=tuple[Any, ...])
 Function = Callable[..., tuple[Tensor, Any]]
-
-_log = logging.getLogger("recurra")
 
 
 def run(
@@ -113,7 +111,7 @@ def run(
         try:
             return _traced(module, function, *given, lengths, reverse)
         except NotNativeError as reason:
-            _say(f"{type(module).__name__} runs in plain torch: {reason}")
+            say_plain(type(module).__name__, reason)
     return _plainly(step, x, state, context, lengths, reset, initial, reverse)
 
 
@@ -175,12 +173,6 @@ def _traced(
     B, T = inputs[0].shape[:2]
     rows = rows_of(B, T, lengths, reverse)
     counts = (len(weights), len(inputs), len(states), len(contexts))
-    call = Call(found, states[0].dtype, rows, counts)
+    call = Call(found, states[0].dtype, rows, counts, type(module).__name__)
     y, *last = serve(call, [*weights.values(), *inputs, *states, *contexts])
     return y, refill(state, last)
-
-
-@cache
-def _say(line: str) -> None:
-    """Once."""
-    _log.warning(line)
