@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from recurra.cells.check import admit, as_initial
@@ -49,6 +50,7 @@ class Cell(nn.Module, ABC, Generic[State]):
         lengths: Tensor | None = None,
         reset: Tensor | None = None,
         checkpoint: int | None = None,
+        weights: torch.dtype | None = None,
     ) -> tuple[Tensor, State]:
         """All steps of x (B, T, F): the outputs (B, T, …) and the state after the last step.
 
@@ -63,11 +65,14 @@ class Cell(nn.Module, ABC, Generic[State]):
                 before that step.
             checkpoint: keep every so many-th state alone for the backward, and compute again what
                 lies between; everything when not given.
+            weights: torch.bfloat16 rounds the matrices of products to it, in inference; sums are
+                float32 as before.
 
         Under autocast x, state and context become what the cell's parameters are.
 
         Raises:
             ShapeError: an argument has another shape or type than the cell takes.
+            OptionError: checkpoint or weights do not fit.
         """
         initial = admit(type(self).__name__, self, x, state, lengths, reset)
         context = self.sample_context(len(leaves(x)[0])) if context is None else context
@@ -80,4 +85,5 @@ class Cell(nn.Module, ABC, Generic[State]):
             reset=reset,
             initial=initial,
             checkpoint=checkpoint,
+            weights=weights,
         )

@@ -14,6 +14,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.func import functional_call
 
 from recurra.engine.graph import Node, ancestors
+from recurra.engine.half import rounded
 from recurra.engine.meaning import Step, Translator
 from recurra.engine.plan import Plan
 from recurra.engine.rules import RULES
@@ -51,6 +52,11 @@ class Traced:
     def inference(self) -> Plan:
         """The plan of y and state alone."""
         return self.plan(None)
+
+    @cached_property
+    def rounded(self) -> Plan:
+        """The same with matrices rounded to bfloat16."""
+        return rounded(self.inference)
 
     def plan(self, wanted: Wanted | None) -> Plan:
         """The plan that gives these gradients; None for none."""
