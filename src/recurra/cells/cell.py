@@ -75,11 +75,19 @@ class Cell(nn.Module, ABC, Generic[State]):
             OptionError: checkpoint or weights do not fit.
         """
         initial = admit(type(self).__name__, self, x, state, lengths, reset)
-        context = self.sample_context(len(leaves(x)[0])) if context is None else context
+        x = as_initial(x, initial)
+        state = initial if state is None else as_initial(state, initial)
+        B, T = leaves(x)[0].shape[:2]
+        if leaves(x)[0].is_cuda:
+            from recurra.cells import vendor  # it knows the classic cells, which begin here
+
+            if vendor.serves(self, "cuda", B, T, reset, checkpoint, weights):
+                return vendor.sequence(self, x, state, lengths)
+        context = self.sample_context(B) if context is None else context
         return run(
             self.step,
-            as_initial(x, initial),
-            initial if state is None else as_initial(state, initial),
+            x,
+            state,
             as_initial(context, initial),
             lengths=lengths,
             reset=reset,
