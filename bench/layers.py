@@ -167,10 +167,10 @@ def both_directions(shape: Shape, threads: int, budget: Budget) -> Iterator[Timi
 
 
 def memory(shape: Shape, budget: Budget) -> Iterator[Timing]:
-    """The peak of one training step beyond the tensors given, in MiB where others have ms."""
+    """The peak of one training step beyond the tensors given."""
     ours, peer = (peak_memory(who, shape, budget.rounds) for who in ("recurra", "torch"))
     yield Timing(
-        "peak memory LSTM L, MiB",
+        "peak memory LSTM L",
         "train",
         1,
         "torch nn.LSTM",
@@ -178,6 +178,7 @@ def memory(shape: Shape, budget: Budget) -> Iterator[Timing]:
         peer.ms,
         ours.spread,
         peer.spread,
+        "MiB",
     )
 
 

@@ -28,6 +28,10 @@ class Row:
         """Ours over the peer's."""
         return None if not self.peer_value else self.value / self.peer_value
 
+    def written(self) -> dict[str, object]:
+        """The row as JSON has it."""
+        return {**vars(self), "ratio": self.ratio}
+
     def show(self) -> None:
         """Print the row."""
         text = f"{self.case:<28} {self.metric:<22} {self.value:>10.4g} {self.unit:<10}"
@@ -37,10 +41,9 @@ class Row:
 
 
 class Shown(Protocol):
-    """A row of any bench: a dataclass with a ratio."""
+    """A row of any bench: case, metric, value, unit, peer, peer_value and ratio, and its own."""
 
-    @property
-    def ratio(self) -> float | None: ...
+    def written(self) -> dict[str, object]: ...
 
 
 def wanted(case: str, only: str) -> bool:
@@ -54,7 +57,7 @@ def write_rows(path: str, rows: Sequence[Shown]) -> None:
     A row that counts its own threads says so itself.
     """
     machine = {"cpu": cpu(), "threads": torch.get_num_threads(), "torch": torch.__version__}
-    listed = [{**machine, **vars(row), "ratio": row.ratio} for row in rows]
+    listed = [{**machine, **row.written()} for row in rows]
     Path(path).write_text(json.dumps(listed, indent=1) + "\n")
 
 

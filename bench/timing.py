@@ -27,7 +27,7 @@ class Timing:
     Args:
         mode: "infer", or "train": forward, and backward of the sum of all outputs to x and to
             every parameter.
-        ours_ms: median.
+        ours_ms: median; MiB where `unit` says so.
         ours_spread: half of the calls lie within this share of the median (the distance between
             its quartiles).
     """
@@ -40,19 +40,26 @@ class Timing:
     peer_ms: float
     ours_spread: float
     peer_spread: float
+    unit: str = "ms"
 
     @property
     def ratio(self) -> float:
         """The peer's time over ours."""
         return self.peer_ms / self.ours_ms
 
+    def written(self) -> dict[str, object]:
+        """The row with the names that the rows of every bench have, and with its own."""
+        common = {"metric": self.mode, "value": self.ours_ms, "peer_value": self.peer_ms}
+        return {**vars(self), **common, "ratio": self.ratio}
+
     def show(self) -> None:
         """Print the row."""
+        what = "" if self.unit == "ms" else f", {self.unit} in place of ms"
         print(
             f"{self.case:<26} {self.mode:<6} {self.threads:>2} "
             f"{self.ours_ms:>10.3f} ±{50 * self.ours_spread:>3.0f} %"
             f"{self.peer_ms:>11.3f} ±{50 * self.peer_spread:>3.0f} %"
-            f"{self.ratio:>9.3f}  {self.peer}",
+            f"{self.ratio:>9.3f}  {self.peer}{what}",
             flush=True,
         )
 

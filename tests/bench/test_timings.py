@@ -7,7 +7,7 @@ import re
 import pytest
 import torch
 from bench.memory import peak_memory
-from bench.rows import write_rows
+from bench.rows import Row, write_rows
 from bench.timing import Budget, Timing, compare, on_threads, summary
 from bench.work import Shape, check
 
@@ -16,6 +16,7 @@ from bench import cells, layers
 TINY = dict.fromkeys(("S", "M", "H256", "L"), Shape(12, 4, 3))
 BRIEF = Budget(0.0, 2)
 PROMISED = {"case", "mode", "threads", "peer", "ours_ms", "peer_ms", "ratio"}
+COMMON = {"case", "metric", "value", "unit", "peer", "peer_value", "ratio"}
 SPREADS = {"ours_spread", "peer_spread"}
 MACHINE = {"cpu", "torch"}
 
@@ -30,11 +31,21 @@ def on_one():
 def test_rows_have_what_was_promised(on_one, tmp_path):
     write_rows(str(tmp_path / "rows.json"), on_one)
     for row in json.loads((tmp_path / "rows.json").read_text()):
-        assert row.keys() == PROMISED | SPREADS | MACHINE
+        assert row.keys() == PROMISED | COMMON | SPREADS | MACHINE
         assert row["mode"] in ("infer", "train")
         assert row["threads"] == 1
         assert row["ratio"] == pytest.approx(row["peer_ms"] / row["ours_ms"])
         assert row["ours_ms"] > 0
+        assert (row["metric"], row["unit"]) == (row["mode"], "ms")
+        assert (row["value"], row["peer_value"]) == (row["ours_ms"], row["peer_ms"])
+
+
+def test_rows_of_other_benches_have_the_common_names(tmp_path):
+    rows = [Row("a", "MSE", 3.0, "scaled", "b", 2.0), Row("a", "minutes", 1.0, "min")]
+    write_rows(str(tmp_path / "rows.json"), rows)
+    beside, alone = json.loads((tmp_path / "rows.json").read_text())
+    assert beside.keys() == alone.keys() == COMMON | MACHINE | {"threads"}
+    assert (beside["ratio"], alone["ratio"]) == (1.5, None)
 
 
 def test_no_case_is_left_out(on_one):
@@ -109,6 +120,13 @@ def test_what_differs_is_not_timed():
     for other in (torch.zeros(2), torch.full((2,), float("nan"))):
         with pytest.raises(RuntimeError, match="differ"):
             check(lambda: torch.ones(2), lambda other=other: other)
+
+
+def test_memory_is_told_in_mib():
+    (row,) = layers.rows("^peak memory LSTM L$", 1, BRIEF, dict.fromkeys("ML", Shape(8, 8, 16)))
+    written = row.written()
+    assert (written["case"], written["unit"]) == ("peak memory LSTM L", "MiB")
+    assert written["value"] == written["ours_ms"] > 0
 
 
 def test_memory_is_that_of_the_step():

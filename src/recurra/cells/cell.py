@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from recurra.cells.check import admit, as_initial
@@ -49,6 +50,7 @@ class Cell(nn.Module, ABC, Generic[State]):
         lengths: Tensor | None = None,
         reset: Tensor | None = None,
         checkpoint: int | None = None,
+        weights: torch.dtype | None = None,
     ) -> tuple[Tensor, State]:
         """All steps of x (B, T, F): the outputs (B, T, …) and the state after the last step.
 
@@ -63,21 +65,33 @@ class Cell(nn.Module, ABC, Generic[State]):
                 before that step.
             checkpoint: keep every so many-th state alone for the backward, and compute again what
                 lies between; everything when not given.
+            weights: torch.bfloat16 rounds the matrices of products to it, in inference; sums are
+                float32 as before.
 
         Under autocast x, state and context become what the cell's parameters are.
 
         Raises:
             ShapeError: an argument has another shape or type than the cell takes.
+            OptionError: checkpoint or weights do not fit.
         """
         initial = admit(type(self).__name__, self, x, state, lengths, reset)
-        context = self.sample_context(len(leaves(x)[0])) if context is None else context
+        x = as_initial(x, initial)
+        state = initial if state is None else as_initial(state, initial)
+        B, T = leaves(x)[0].shape[:2]
+        if leaves(x)[0].is_cuda:
+            from recurra.cells import vendor  # it knows the classic cells, which begin here
+
+            if vendor.serves(self, "cuda", B, T, reset, checkpoint, weights):
+                return vendor.sequence(self, x, state, lengths)
+        context = self.sample_context(B) if context is None else context
         return run(
             self.step,
-            as_initial(x, initial),
-            initial if state is None else as_initial(state, initial),
+            x,
+            state,
             as_initial(context, initial),
             lengths=lengths,
             reset=reset,
             initial=initial,
             checkpoint=checkpoint,
+            weights=weights,
         )

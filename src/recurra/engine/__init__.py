@@ -1,6 +1,7 @@
 """A step over time. Nothing here knows the name of a parameter."""
 
 from recurra.engine.explain import explain
+from recurra.engine.opaque import watched
 from recurra.engine.plain import loop
 from recurra.engine.reverse import reverse, reverse_reset
 from recurra.engine.run import autocasts, run
@@ -17,4 +18,5 @@ __all__ = [
     "reverse_reset",
     "run",
     "tree_map",
+    "watched",
 ]

@@ -11,6 +11,7 @@ from recurra.engine import eager, native
 from recurra.engine.machine import Machine, Tensors, aligned, memory
 from recurra.engine.place import NotNativeError
 from recurra.engine.rows import Rows
+from recurra.engine.say import say_plain
 from recurra.engine.traced import Traced, Wanted
 
 Part = TypeVar("Part")
@@ -22,12 +23,16 @@ class Call:
 
     Args:
         counts: how many of the tensors are parameters, x, state and context.
+        name: what a message calls the module.
+        half: matrices are rounded to bfloat16; in inference alone.
     """
 
     traced: Traced
     dtype: torch.dtype
     rows: Rows
     counts: tuple[int, int, int, int]
+    name: str = ""
+    half: bool = False
 
     def parts(self, listed: Sequence[Part]) -> list[list[Part]]:
         """One list a kind."""
@@ -43,30 +48,35 @@ class Call:
         return Wanted(tuple(parameters), tuple(x), tuple(context))
 
 
-def machine(traced: Traced, dtype: torch.dtype, wanted: Wanted | None) -> Machine:
+def machine(
+    traced: Traced, dtype: torch.dtype, wanted: Wanted | None, *, half: bool = False
+) -> Machine:
     """The native form of a plan, made once.
 
     Args:
         wanted: the gradients that are asked for; None in inference.
+        half: matrices are packed as bfloat16.
 
     Raises:
         NotNativeError: it has none.
     """
-    key = (dtype, wanted)
+    key = (torch.bfloat16 if half else dtype, wanted)
     found = traced.machines.get(key)
     if found is None:
-        found = traced.machines[key] = _machine(traced, dtype, wanted)
+        found = traced.machines[key] = _machine(traced, dtype, wanted, half)
     if isinstance(found, str):
         raise NotNativeError(found)
     made: Machine = found
     return made
 
 
-def _machine(traced: Traced, dtype: torch.dtype, wanted: Wanted | None) -> Machine | str:
+def _machine(
+    traced: Traced, dtype: torch.dtype, wanted: Wanted | None, half: bool
+) -> Machine | str:
     if native.library() is None:
         return "the native library is not there"
     try:
-        return Machine(traced.plan(wanted), dtype, training=wanted is not None)
+        return Machine(traced.plan(wanted), dtype, training=wanted is not None, half=half)
     except NotNativeError as error:
         return str(error)
 
@@ -75,12 +85,28 @@ def infer(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """y and the last states, with no thought of a gradient.
 
     Raises:
-        NotNativeError: the step has no native form.
+        NotNativeError: the step has no native form, and another one is its definition.
     """
-    made = machine(call.traced, call.dtype, None)
+    try:
+        made = machine(call.traced, call.dtype, None, half=call.half)
+    except NotNativeError as reason:
+        if not call.half:
+            raise
+        say_plain(call.name, reason)
+        return _rounded(call, tensors)
     task, y, last = made.forward(Tensors(*call.parts(tensors)), call.rows, None)
     native.run([task.job], torch.get_num_threads())
     return (y, *last)
+
+
+def _rounded(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The plan in plain torch, with matrices in bfloat16: a step alone does not know them."""
+    packed = eager.pack(call.rows)
+    parameters, x, state, context = call.parts(tensors)
+    sorted_ = [packed.sort(each) for each in state], [packed.sort(each) for each in context]
+    inputs = [packed.gather(each) for each in x]
+    y, last, _ = eager.forward(call.traced.rounded, parameters, inputs, *sorted_, packed)
+    return (packed.scatter(y, call.rows), *(packed.unsort(each) for each in last))
 
 
 class Native(torch.autograd.Function):
@@ -154,7 +180,9 @@ def serve(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
         try:
             made = machine(call.traced, call.dtype, wanted)
             found = Native.apply(call, made, *tensors)  # type: ignore[no-untyped-call]  # torch's
-        except NotNativeError:
+        except NotNativeError as reason:
+            # Without the library all of it runs so, which is said once.
+            say_plain(call.name, reason, "trains" if native.library() else "runs")
             found = Planned.apply(call, wanted, *tensors)  # type: ignore[no-untyped-call]  # too
         return found
 

@@ -136,6 +136,7 @@ RUN: dict[str, Run] = {
     "amin": lambda node, v: v[0].amin(_dims(node), keepdim=True),
     "total": lambda node, v: v[0].sum(0),
     "contract": _contract,
+    "bfloat16": lambda node, v: v[0].bfloat16().to(v[0].dtype),
     "matmul": _of(torch.matmul),
     "heads": _of(torch.matmul),
     "bmm": _of(torch.matmul),

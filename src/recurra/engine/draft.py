@@ -40,10 +40,11 @@ class Draft:
         phase: the one that `say` adds to; may be set.
     """
 
-    def __init__(self, *, double: bool) -> None:
+    def __init__(self, *, double: bool, half: bool = False) -> None:
         self.program = Program(double, 0)
         self.arguments: list[Argument] = []
         self.phase = Phase.F_BEGIN
+        self._half = half
         self._named: dict[Argument, int] = {}
         self._matrices: dict[tuple[Argument, int, int, int], int] = {}
 
@@ -87,7 +88,7 @@ class Draft:
         argument = Argument("matrix", w, offset=(first, 0))
         key = (argument, prod(blocks), K, N)
         if key not in self._matrices:
-            made = Matrix(self.argument(argument), K, N, key[1])
+            made = Matrix(self.argument(argument), K, N, key[1], self._half)
             self._matrices[key] = len(self.program.matrices)
             self.program.matrices.append(made)
         return self._matrices[key]

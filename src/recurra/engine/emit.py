@@ -21,13 +21,16 @@ class Emitted:
     arguments: list[Argument]
 
 
-def emit(plan: Plan, *, training: bool, double: bool) -> Emitted:
+def emit(plan: Plan, *, training: bool, double: bool, half: bool = False) -> Emitted:
     """The program of a plan.
+
+    Args:
+        half: matrices are packed as bfloat16.
 
     Raises:
         NotNativeError: an operation has no native form.
     """
-    draft = Draft(double=double)
+    draft = Draft(double=double, half=half)
     emitter = Emitter(Handover(plan, draft, training=training))
     emitter.forward()
     if training:

@@ -21,14 +21,19 @@ ALIGNED = 64
 class Machine:
     """A plan made ready for the library.
 
+    Args:
+        half: matrices are packed as bfloat16.
+
     Raises:
         NotNativeError: it has an operation that the library lacks.
     """
 
-    def __init__(self, plan: Plan, dtype: torch.dtype, *, training: bool) -> None:
+    def __init__(
+        self, plan: Plan, dtype: torch.dtype, *, training: bool, half: bool = False
+    ) -> None:
         self.plan = plan
         self.dtype = dtype
-        made = emit(plan, training=training, double=dtype == torch.float64)
+        made = emit(plan, training=training, double=dtype == torch.float64, half=half)
         self.arguments = made.arguments
         self.program = native.Program(made.program)
         self.buffers = len(made.program.buffers)

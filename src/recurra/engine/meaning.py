@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from recurra.engine.agree import AGAIN, merge, merge_shapes
 from recurra.engine.graph import OVER_ROWS, Graph, Leaf, Node, Shape
-from recurra.engine.trace import BATCHES, Batch, Record, Recording, Ref, UnknownOperationError
+from recurra.engine.trace import Batch, Record, Recording, Ref, UnknownOperationError
 from recurra.engine.value import MixingError, Size, Value, row_shape, static
 from recurra.errors import StepError
 
@@ -44,7 +45,7 @@ class Translator:
         self.dtype = dtype
         self.graph = Graph()
         self.summed: set[Node] = set()  # what depends on a sum over rows
-        self.shapes = _merge_shapes(small, large)
+        self.shapes = merge_shapes(small, large)
         self.values: dict[int, Value] = {}
         self.small, self.large = small, large
         self.line = ""
@@ -55,7 +56,7 @@ class Translator:
             for index, number in enumerate(numbers):
                 self.values[number] = self._leaf(kind, index, number)
         for mine, other in zip(self.small.records, self.large.records, strict=True):
-            self._apply(_merge(mine, other))
+            self._apply(merge(mine, other))
         outputs: dict[str, list[Node | None]] = {}
         for kind, found in self.small.outputs.items():
             outputs[kind] = [None if k is None else self._output(kind, k) for k in found]
@@ -120,11 +121,18 @@ class Translator:
         """The value of an argument; a number is a literal."""
         if isinstance(argument, Ref):
             if argument.number in self.small.numbers:
-                return Value(self.number(self.small.numbers[argument.number]), ())
+                return Value(self._number(argument.number), ())
             return self.values[argument.number]
         if isinstance(argument, Batch):
             raise MixingError("uses the size of the batch as a number")
         return Value(self.number(argument), ())
+
+    def _number(self, number: int) -> Node:
+        """A number that came as a tensor."""
+        mine, other = self.small.numbers[number], self.large.numbers.get(number)
+        if mine != other and mine == mine:
+            raise StepError(f"{self.line}: the step uses {mine}; {AGAIN}, {other}")
+        return self.number(mine)
 
     def make(self, op: str, *inputs: Node, options: tuple[Any, ...] = (), shape: Shape) -> Node:
         """A node said by the line at work."""
@@ -226,43 +234,6 @@ def _torch(t: Translator, record: Record) -> list[Value]:
         nodes = [each.node for each in values]
         made.append(Value(t.make("torch", *nodes, options=(call,), shape=static(shape)), shape))
     return made
-
-
-def _merge_shapes(small: Recording, large: Recording) -> dict[int, tuple[Size, ...]]:
-    if [each.name for each in small.records] != [each.name for each in large.records]:
-        raise StepError("the step does other operations for another batch or at another time")
-    shapes = {}
-    for number, mine in small.shapes.items():
-        other = large.shapes.get(number, ())
-        if len(mine) != len(other):
-            raise StepError("the step makes other shapes for another batch or at another time")
-        shapes[number] = tuple(_size(a, b) for a, b in zip(mine, other, strict=True))
-    return shapes
-
-
-def _size(a: int, b: int) -> Size:
-    if a == b:
-        return a
-    times, rest = divmod(a, BATCHES[0])
-    if rest or times * BATCHES[1] != b:
-        raise StepError(f"a size is {a} for {BATCHES[0]} rows and {b} for {BATCHES[1]}")
-    return Batch(times)
-
-
-def _merge(mine: Record, other: Record) -> Record:
-    arguments = [_both(a, b, mine) for a, b in zip(mine.arguments, other.arguments, strict=True)]
-    named = {key: _both(value, other.named[key], mine) for key, value in mine.named.items()}
-    return Record(mine.name, arguments, named, mine.results, mine.line, mine.call)
-
-
-def _both(a: Any, b: Any, record: Record) -> Any:
-    if isinstance(a, list):
-        return [_both(one, two, record) for one, two in zip(a, b, strict=True)]
-    if a == b or isinstance(a, Ref):
-        return a
-    if isinstance(a, int) and isinstance(b, int) and not isinstance(a, bool):
-        return _size(a, b)
-    raise StepError(f"{record.line}: {record.name} gets {a} once and {b} another time")
 
 
 def _broadcast(shapes: list[tuple[Size, ...]]) -> tuple[Size, ...]:

@@ -4,6 +4,7 @@ from math import prod
 from typing import Any
 
 from recurra.engine.columns import Columns
+from recurra.engine.graph import Shape
 from recurra.engine.meaning import Rule, Translator
 from recurra.engine.trace import Record, UnknownOperationError
 from recurra.engine.value import (
@@ -147,6 +148,55 @@ def _layer_norm_backward(t: Translator, record: Record) -> list[Value]:
     return made[: len(record.results)]
 
 
+def _batch_norm(t: Translator, record: Record) -> list[Value]:
+    c, value = Columns(t), t.value(record.arguments[0])
+    weight, bias, centre, variance, training = record.arguments[1:6]
+    _refuse_statistics(value, record, training)
+    scale = _scale(t, weight, variance, record.arguments[7])
+    shift = c.mul(-1.0, c.mul(t.value(centre), scale))
+    shift = shift if bias is None else c.add(t.value(bias), shift)
+    out = c.add(c.mul(value, _channels(t, scale, value)), _channels(t, shift, value))
+    return [out, *(_nothing(t, static(t.result(record, k))) for k in (1, 2))]
+
+
+def _refuse_statistics(value: Value, record: Record, training: bool) -> None:
+    if training and value.at not in (None, 1):
+        raise MixingError("averages over the batch, where a norm over features (LayerNorm) fits")
+    if training:
+        raise UnknownOperationError(f"{record.line}: {record.name}")
+
+
+def _scale(t: Translator, weight: Any, variance: Any, eps: float) -> Value:
+    c = Columns(t)
+    scale = c.rsqrt(c.add(t.value(variance), eps))
+    return scale if weight is None else c.mul(t.value(weight), scale)
+
+
+def _channels(t: Translator, value: Value, beside: Value) -> Value:
+    """One number a channel, the second dimension."""
+    return reshaped(t, value, (*value.shape, *(1,) * (len(beside.shape) - 2)))
+
+
+def _nothing(t: Translator, shape: Shape) -> Value:
+    """What is not there in evaluation."""
+    return Value(t.make("expand", t.number(0.0), options=(shape,), shape=shape), shape)
+
+
+def _batch_norm_backward(t: Translator, record: Record) -> list[Value]:
+    c = Columns(t)
+    g, value = (t.value(each) for each in record.arguments[:2])
+    weight, centre, variance, _, _, training, eps, wanted = record.arguments[2:10]
+    _refuse_statistics(value, record, training)
+    off = c.sub(value, _channels(t, t.value(centre), value))
+    normal = c.mul(off, _channels(t, _scale(t, None, variance, eps), value))
+    made = [c.mul(g, _channels(t, _scale(t, weight, variance, eps), value))]
+    dims = [k for k in range(len(value.shape)) if k != 1]
+    for each, present in ((c.mul(g, normal), wanted[1]), (g, wanted[2])):
+        if present:
+            made.append(reduced(t, "sum", each, dims, t.result(record, len(made))))
+    return made
+
+
 def _vector_norm(t: Translator, record: Record) -> list[Value]:
     c, value = Columns(t), t.value(record.arguments[0])
     if record.option(1, "ord", 2) != 2:
@@ -182,6 +232,8 @@ RULES: dict[str, Rule] = {
     "_log_softmax_backward_data": _softmax_backward,
     "native_layer_norm": _layer_norm,
     "native_layer_norm_backward": _layer_norm_backward,
+    "native_batch_norm": _batch_norm,
+    "native_batch_norm_backward": _batch_norm_backward,
     "linalg_vector_norm": _vector_norm,
     "var": _variance,
     "std": _variance,

@@ -7,9 +7,8 @@ plan natively, or in plain torch where the library cannot.
 """
 
 import inspect
-import logging
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -24,14 +23,13 @@ from recurra.engine.plain import Step
 from recurra.engine.reverse import reverse as flip
 from recurra.engine.reverse import reverse_reset
 from recurra.engine.rows import rows_of
+from recurra.engine.say import say_plain
 from recurra.engine.traced import resetting, tensors_of, traced
 from recurra.engine.tree import Tree, leaves, refill
 from recurra.errors import OptionError
 
 State = TypeVar("State", bound=tuple[Any, ...])
 Function = Callable[..., tuple[Tensor, Any]]
-
-_log = logging.getLogger("recurra")
 
 
 def run(
@@ -45,6 +43,7 @@ def run(
     initial: State | None = None,
     reverse: bool = False,
     checkpoint: int | None = None,
+    weights: torch.dtype | None = None,
 ) -> tuple[Shaped[Tensor, "B T ..."], State]:
     """Run a step over time.
 
@@ -61,9 +60,11 @@ def run(
         reverse: run each row from its last true step to its first; outputs stay at their steps.
         checkpoint: keep every so many-th state alone for the backward, and compute again what lies
             between; the same numbers for less memory. Everything is kept when not given.
+        weights: torch.bfloat16 rounds the matrices of products to it, in inference: a wide cell
+            reads half the memory. All sums are still float32.
 
     Raises:
-        OptionError: checkpoint is below 1.
+        OptionError: checkpoint is below 1, or weights do not fit the step or the call.
         StepError: the step mixes rows, or looks at values.
     """
     if checkpoint is not None and checkpoint < 1:
@@ -82,7 +83,11 @@ def run(
                 initial=initial,
                 reverse=reverse,
                 checkpoint=checkpoint,
+                weights=weights,
             )
+    method = _method(step, x, state, context)
+    if weights is not None:
+        _check_weights(weights, method, x, state, context)
     pieces = checkpoint is not None and torch.is_grad_enabled()
     if reverse and (reset is not None or pieces):
         y, state = run(
@@ -94,11 +99,12 @@ def run(
             reset=reverse_reset(reset, lengths),
             initial=initial,
             checkpoint=checkpoint,
+            weights=weights,
         )
         return flip(y, lengths), state
     if pieces and checkpoint is not None and leaves(x)[0].shape[1] > checkpoint:
-        return in_pieces(partial(run, step), checkpoint, x, state, context, lengths, reset, initial)
-    method = _method(step, x, state, context)
+        part = partial(run, step, weights=weights)
+        return in_pieces(part, checkpoint, x, state, context, lengths, reset, initial)
     if method is not None:
         module, function = method
         given = (x, state, context)
@@ -111,15 +117,41 @@ def run(
             return _plainly(step, x, state, context, lengths, reset, initial, reverse)
         function = function if reset is None else resetting(function)
         try:
-            return _traced(module, function, *given, lengths, reverse)
+            return _traced(module, function, *given, lengths, reverse, weights)
         except NotNativeError as reason:
-            _say(f"{type(module).__name__} runs in plain torch: {reason}")
+            if weights is not None:
+                raise OptionError(f"run: weights is {weights}, but {reason}") from None
+            say_plain(type(module).__name__, reason)
     return _plainly(step, x, state, context, lengths, reset, initial, reverse)
 
 
 def autocasts(device: str) -> bool:
     """Whether autocast is on for this kind of device."""
     return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+
+
+def _check_weights(
+    weights: torch.dtype, method: tuple[nn.Module, Function] | None, x: Tree, state: Tree, ctx: Tree
+) -> None:
+    given = [*leaves(x), *leaves(state), *leaves(ctx)]
+    others = {each.dtype for each in given if each.is_floating_point()} - {torch.float32}
+    if weights != torch.bfloat16:
+        raise OptionError(f"run: weights is {weights}, torch.bfloat16 fits, or None")
+    if others:
+        raise OptionError(f"run: weights is {weights} beside {others.pop()}, float32 fits there")
+    if opaque.watched():
+        raise OptionError(
+            f"run: weights is {weights}, None fits under torch.compile and torch.func"
+        )
+    if method is None and 0 not in leaves(x)[0].shape[:2]:
+        raise OptionError(
+            f"run: weights is {weights}, a step fits that is the method of a module, on the CPU"
+        )
+    given += [] if method is None else tensors_of(method[0]).values()
+    if torch.is_grad_enabled() and any(each.requires_grad for each in given):
+        raise OptionError(
+            f"run: weights is {weights} and a gradient is asked for, which torch.no_grad() ends"
+        )
 
 
 def _plainly(
@@ -166,21 +198,16 @@ def _traced(
     context: Tree,
     lengths: Tensor | None,
     reverse: bool,
+    weights: torch.dtype | None,
 ) -> tuple[Tensor, State]:
-    weights = tensors_of(module)
-    found = traced(module, function, weights, x, state, context)
+    tensors = tensors_of(module)
+    found = traced(module, function, tensors, x, state, context)
     if isinstance(found, str):
         raise NotNativeError(found)
     inputs, states, contexts = leaves(x), leaves(state), leaves(context)
     B, T = inputs[0].shape[:2]
     rows = rows_of(B, T, lengths, reverse)
-    counts = (len(weights), len(inputs), len(states), len(contexts))
-    call = Call(found, states[0].dtype, rows, counts)
-    y, *last = serve(call, [*weights.values(), *inputs, *states, *contexts])
+    counts = (len(tensors), len(inputs), len(states), len(contexts))
+    call = Call(found, states[0].dtype, rows, counts, type(module).__name__, weights is not None)
+    y, *last = serve(call, [*tensors.values(), *inputs, *states, *contexts])
     return y, refill(state, last)
-
-
-@cache
-def _say(line: str) -> None:
-    """Once."""
-    _log.warning(line)

@@ -11,13 +11,18 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from recurra.engine.tree import Tree, leaves, tree_map
 from recurra.errors import StepError
 
 BATCHES = (3, 5)
+# Where these take running statistics.
+RUNNING = {F.batch_norm: (1, 2), torch.batch_norm: (3, 4)}
+RUNNING |= {F.instance_norm: (1, 2), torch.instance_norm: (3, 4)}
 
 Step: TypeAlias = Callable[[list[Tensor], Tree, Tree, Tree], tuple[Tensor, Tree]]
 
@@ -70,6 +75,8 @@ class Recording:
     outputs: dict[str, list[int | None]] = field(default_factory=dict)
     shapes: dict[int, tuple[int, ...]] = field(default_factory=dict)
     numbers: dict[int, float] = field(default_factory=dict)
+    forward: int = 0  # so many records are the step's own, the others its gradient's
+    written: str = ""  # the line that first wrote into a buffer
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types here
@@ -81,6 +88,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has
         self.known: dict[tuple[Any, ...], int] = {}
         self.fresh = False
         self.alive: list[Tensor] = []
+        self.weights: dict[int, bool] = {}  # memory of parameters and buffers: whether it is a copy
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -111,8 +119,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has
         self.fresh = name.startswith("lift_fresh")
         arguments = [self._see(each) for each in args]
         keywords = {key: self._see(value) for key, value in named.items()}
-        result = func(*args, **named)
         in_place = func._schema.name.endswith("_") and not func._schema.name.endswith("__")
+        if in_place:
+            self._note_written(args[0], line)
+        result = func(*args, **named)
         if in_place:
             self._forget_views(args[0], line)
         made = list(result) if isinstance(result, tuple | list) else [result]
@@ -147,6 +157,14 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has
             return [self._see(each) for each in argument]
         return argument
 
+    def _note_written(self, changed: Tensor, line: str) -> None:
+        """An operation in place on what outlives the step."""
+        copied = self.weights.get(_memory(changed)[0])
+        if copied is False:
+            raise UnknownOperationError(f"{line}: writing into a parameter")
+        if copied:
+            self.recording.written = self.recording.written or line
+
     def _forget_views(self, changed: Tensor, line: str) -> None:
         """An operation in place: other views of the same memory now hold something else."""
         memory = _memory(changed)
@@ -155,6 +173,19 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has
             raise UnknownOperationError(f"{line}: writing into a part of a tensor")
         for other in [key for key in self.known if key[0] == memory[0]]:
             del self.known[other]
+
+
+class _Statistics(TorchFunctionMode):
+    """Hides running statistics from autograd, which has no gradient for them and would say so."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        given, named = list(args), dict(kwargs or {})
+        for place in RUNNING.get(func, ()):
+            if place < len(given) and _is_tensor(given[place]):
+                given[place] = given[place].detach()
+        return func(*given, **named)
 
 
 def record(
@@ -181,11 +212,9 @@ def record(
     # In inference mode torch would leave `linear` and its kind as they are.
     normal = torch.inference_mode(False)
     with normal, torch.enable_grad(), torch.autocast("cpu", enabled=False):
-        weights = [
-            torch.zeros_like(each) if each.is_inference() else each.detach() for each in parameters
-        ]
-        for each in weights:
-            each.requires_grad_(each.is_floating_point())
+        weights = [_weight(each) for each in parameters]
+        given = {_memory(each)[0] for each in parameters}
+        recorder.weights = {_memory(each)[0]: _memory(each)[0] not in given for each in weights}
         x, state, context = (tree_map(leaf, tree) for tree in (x, state, context))
         named = {
             "parameter": weights,
@@ -195,14 +224,22 @@ def record(
         }
         for kind, tensors in named.items():
             recording.leaves[kind] = [recorder.declare(each) for each in tensors]
-        with recorder:
+        with recorder, _Statistics():
             y, after = step(weights, x, state, context)
+        recording.forward = len(recording.records)
         _check_result(y, after, state, batch)
         outputs = [y, *leaves(after)]
         recording.outputs["y"] = [recorder.number(y)]
         recording.outputs["state"] = [recorder.number(each) for each in leaves(after)]
         _differentiate(recorder, outputs, named)
     return recording
+
+
+def _weight(tensor: Tensor) -> Tensor:
+    """A parameter, or a copy of a buffer: a step may write into that, and nothing is left of it."""
+    made = torch.zeros_like(tensor) if tensor.is_inference() else tensor.detach()
+    made.requires_grad_(made.is_floating_point())
+    return made if isinstance(tensor, nn.Parameter) else made.clone()
 
 
 class _Seed(torch.autograd.Function):
@@ -270,7 +307,7 @@ def _memory(tensor: Tensor) -> tuple[Any, ...]:
 def _line() -> str:
     """The innermost line that is neither torch's nor the engine's."""
     frame = sys._getframe(2)
-    while frame is not None:
+    while frame is not None and frame.f_code is not _differentiate.__code__:
         name = frame.f_code.co_filename
         if "/torch/" not in name and "/recurra/engine/" not in name:
             return f"{name}:{frame.f_lineno}"

@@ -14,6 +14,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.func import functional_call
 
 from recurra.engine.graph import Node, ancestors
+from recurra.engine.half import rounded
 from recurra.engine.meaning import Step, Translator
 from recurra.engine.plan import Plan
 from recurra.engine.rules import RULES
@@ -51,6 +52,11 @@ class Traced:
     def inference(self) -> Plan:
         """The plan of y and state alone."""
         return self.plan(None)
+
+    @cached_property
+    def rounded(self) -> Plan:
+        """The same with matrices rounded to bfloat16."""
+        return rounded(self.inference)
 
     def plan(self, wanted: Wanted | None) -> Plan:
         """The plan that gives these gradients; None for none."""
@@ -159,7 +165,9 @@ def _trace(
     state: Tree,
     context: Tree,
 ) -> Traced | str:
-    dtypes = {each.dtype for each in tensors.values()} | {each.dtype for each in leaves(state)}
+    dtypes = {each.dtype for each in leaves(state)}
+    # A count that no row reads, such as a norm's, may be a whole number.
+    dtypes |= {each.dtype for each in tensors.values() if not _whole(each)}
     if len(dtypes - {torch.bool}) > 1:
         return f"tensors of {len(dtypes)} types"
     stepper = _Stepper(module, step)
@@ -175,9 +183,18 @@ def _trace(
     try:
         with hooks:
             small, large = (record(pure, batch, weights, x, state, context) for batch in BATCHES)
-        return Traced(simplify(Translator(RULES, small, large, dtype).translate()))
+        found = simplify(Translator(RULES, small, large, dtype).translate())
     except UnknownOperationError as error:
         return str(error)
+    if small.written:
+        return f"{small.written}: writing into a buffer"
+    used = ancestors(n for nodes in found.outputs.values() for n in nodes if n is not None)
+    read = [weights[n.leaf.index] for n in used if n.op == "leaf" and n.leaf.kind == "parameter"]
+    return "a buffer of whole numbers" if any(map(_whole, read)) else Traced(found)
+
+
+def _whole(tensor: Tensor) -> bool:
+    return not tensor.is_floating_point() and not tensor.is_complex() and tensor.dtype != torch.bool
 
 
 def _itself(tensor: Tensor) -> Tensor:

@@ -75,6 +75,7 @@ class Bidirectional(nn.Module):
         lengths: Tensor | None = None,
         reset: Tensor | None = None,
         checkpoint: int | None = None,
+        weights: torch.dtype | None = None,
     ) -> tuple[Tensor, BidirectionalState]:
         """As `Cell.sequence`; each sequence between resets is read from its own two ends.
 
@@ -86,7 +87,13 @@ class Bidirectional(nn.Module):
         contexts = self.sample_context(len(leaves(x)[0])) if context is None else context
         context_ahead, context_back = contexts or (None, None)
         y_ahead, ahead = self.forward_cell.sequence(
-            x, ahead, context_ahead, lengths=lengths, reset=reset, checkpoint=checkpoint
+            x,
+            ahead,
+            context_ahead,
+            lengths=lengths,
+            reset=reset,
+            checkpoint=checkpoint,
+            weights=weights,
         )
         y_back, back = self.backward_cell.sequence(
             reverse(x, lengths),
@@ -95,6 +102,7 @@ class Bidirectional(nn.Module):
             lengths=lengths,
             reset=reverse_reset(reset, lengths),
             checkpoint=checkpoint,
+            weights=weights,
         )
         y = torch.cat([y_ahead, reverse(y_back, lengths)], dim=-1)
         return y, BidirectionalState(ahead, back)

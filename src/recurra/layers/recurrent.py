@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
@@ -34,6 +35,7 @@ class Recurrent(nn.Module):
         lengths: Tensor | None = None,
         reset: Tensor | None = None,
         checkpoint: int | None = None,
+        weights: torch.dtype | None = None,
     ) -> tuple[Tensor | PackedSequence, Any]:
         """As `Cell.sequence`; a PackedSequence in gives one out, its states in the batch's order.
 
@@ -41,8 +43,8 @@ class Recurrent(nn.Module):
         each sequence of a row is run by itself, from its end.
         """
         if isinstance(x, PackedSequence):
-            return self._packed(x, state, context, lengths, reset, checkpoint)
-        return self._padded(x, state, context, lengths, reset, checkpoint)
+            return self._packed(x, state, context, lengths, reset, checkpoint, weights)
+        return self._padded(x, state, context, lengths, reset, checkpoint, weights)
 
     def _padded(
         self,
@@ -52,11 +54,18 @@ class Recurrent(nn.Module):
         lengths: Tensor | None,
         reset: Tensor | None,
         checkpoint: int | None,
+        weights: torch.dtype | None,
     ) -> tuple[Tensor, Any]:
         admit("Recurrent", self.cell, x, state, lengths, reset)
         if not self.reverse:
             return self.cell.sequence(
-                x, state, context, lengths=lengths, reset=reset, checkpoint=checkpoint
+                x,
+                state,
+                context,
+                lengths=lengths,
+                reset=reset,
+                checkpoint=checkpoint,
+                weights=weights,
             )
         y, state = self.cell.sequence(
             reverse(x, lengths),
@@ -65,6 +74,7 @@ class Recurrent(nn.Module):
             lengths=lengths,
             reset=reverse_reset(reset, lengths),
             checkpoint=checkpoint,
+            weights=weights,
         )
         return reverse(y, lengths), state
 
@@ -76,11 +86,13 @@ class Recurrent(nn.Module):
         lengths: Tensor | None,
         reset: Tensor | None,
         checkpoint: int | None,
+        weights: torch.dtype | None,
     ) -> tuple[PackedSequence, Any]:
         if lengths is not None:
             raise OptionError("Recurrent: lengths is given, but the PackedSequence has its own")
         padded, own = pad_packed_sequence(x, batch_first=True)
-        y, state = self._padded(padded, state, context, own.to(padded.device), reset, checkpoint)
+        own_there = own.to(padded.device)
+        y, state = self._padded(padded, state, context, own_there, reset, checkpoint, weights)
         in_order = x.sorted_indices is None
         packed = pack_padded_sequence(y, own, batch_first=True, enforce_sorted=in_order)
         return packed, state

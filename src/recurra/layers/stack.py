@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias, cast
 
+import torch
 from torch import Tensor, nn
 
 from recurra.cells.cell import Cell, Context, Inputs
@@ -83,6 +84,7 @@ class Stack(Cell[tuple[Any, ...]]):
         lengths: Tensor | None = None,
         reset: Tensor | None = None,
         checkpoint: int | None = None,
+        weights: torch.dtype | None = None,
     ) -> tuple[Tensor, tuple[Any, ...]]:
         initial = admit("Stack", self, x, state, lengths, reset)
         state = initial if state is None else state
@@ -91,7 +93,13 @@ class Stack(Cell[tuple[Any, ...]]):
         states = []
         for layer, below, noise, mask in zip(self._each(), state, contexts, masks, strict=True):
             x, above = layer.sequence(
-                x, below, noise, lengths=lengths, reset=reset, checkpoint=checkpoint
+                x,
+                below,
+                noise,
+                lengths=lengths,
+                reset=reset,
+                checkpoint=checkpoint,
+                weights=weights,
             )
             x = x if mask is None else x * mask[:, None]
             states.append(above)
