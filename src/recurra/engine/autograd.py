@@ -171,20 +171,20 @@ def serve(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
     Raises:
         NotNativeError: in inference, when the step has no native form.
     """
-    tensors = [_floating(each, call.dtype) for each in tensors]
-    with torch.autocast("cpu", enabled=False):
-        if not torch.is_grad_enabled() or not any(each.requires_grad for each in tensors):
-            return infer(call, tensors)
-        wanted = call.wanted([each.requires_grad for each in tensors])
-        found: tuple[Tensor, ...]
-        try:
-            made = machine(call.traced, call.dtype, wanted)
-            found = Native.apply(call, made, *tensors)  # type: ignore[no-untyped-call]  # torch's
-        except NotNativeError as reason:
-            # Without the library all of it runs so, which is said once.
-            say_plain(call.name, reason, "trains" if native.library() else "runs")
-            found = Planned.apply(call, wanted, *tensors)  # type: ignore[no-untyped-call]  # too
-        return found
+    tensors = [each.to(call.dtype) if each.dtype == torch.bool else each for each in tensors]
+    needs = [each.requires_grad for each in tensors]
+    if True not in needs or not torch.is_grad_enabled():
+        return infer(call, tensors)
+    wanted = call.wanted(needs)
+    found: tuple[Tensor, ...]
+    try:
+        made = machine(call.traced, call.dtype, wanted)
+        found = Native.apply(call, made, *tensors)  # type: ignore[no-untyped-call]  # torch's
+    except NotNativeError as reason:
+        # Without the library all of it runs so, which is said once.
+        say_plain(call.name, reason, "trains" if native.library() else "runs")
+        found = Planned.apply(call, wanted, *tensors)  # type: ignore[no-untyped-call]  # too
+    return found
 
 
 def _again(
@@ -214,10 +214,6 @@ def _again(
         )
     )
     return [next(found) if yes else None for yes in needs]
-
-
-def _floating(tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    return tensor.to(dtype) if tensor.dtype == torch.bool else tensor
 
 
 def asked(found: Sequence[Tensor | None], needs: Sequence[bool]) -> list[Tensor | None]:

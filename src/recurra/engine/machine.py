@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,12 @@ import torch
 from torch import Tensor
 
 from recurra.engine import native
-from recurra.engine.compute import Values, compute
-from recurra.engine.draft import Argument
+from recurra.engine.arguments import Arguments
+from recurra.engine.compute import Values, evaluate, order
 from recurra.engine.emit import emit
+from recurra.engine.graph import Node
 from recurra.engine.plan import Plan
+from recurra.engine.program import Code, Phase, Program
 from recurra.engine.rows import Rows
 
 ALIGNED = 64
@@ -31,51 +34,30 @@ class Machine:
     def __init__(
         self, plan: Plan, dtype: torch.dtype, *, training: bool, half: bool = False
     ) -> None:
-        self.plan = plan
         self.dtype = dtype
         made = emit(plan, training=training, double=dtype == torch.float64, half=half)
-        self.arguments = made.arguments
         self.program = native.Program(made.program)
         self.buffers = len(made.program.buffers)
-        used = [each for each in made.arguments if each.node is not None]
-        wanted = {each.node: None for each in used if each.kind in ("once", "matrix", "row")}
-        self.needed = [node for node in wanted if node is not None]
-        self.sums = list({each.node: None for each in used if each.kind == "over"})
-        self.numbers = {
-            each.number: torch.tensor([each.number], dtype=dtype)
-            for each in made.arguments
-            if each.kind == "number"
-        }
-        order = plan.order
-        self.leaves = [
-            (node, node.leaf.kind, node.leaf.index) for node in order if node.op == "leaf"
-        ]
-
-    def shared(self, parameters: Sequence[Tensor], context: Sequence[Tensor]) -> Values:
-        """What does not change over time, computed in torch."""
-        given = {"parameter": parameters, "context": context}
-        values = {n: given[kind][k] for n, kind, k in self.leaves if kind in given}
-        compute(self.needed, values)
-        return values
+        (y,) = plan.outputs("y")
+        self.y_shape = y.shape
+        self.outputs = plan.step.outputs
+        self.ways = [Arguments(plan, made, dtype, backward=back) for back in (False, True)]
+        over = {each.node: None for each in made.arguments if each.kind == "over"}
+        filled = _filled(made.program, made.arguments)
+        self.sums = [(node, filled[node] == prod(node.shape)) for node in over if node is not None]
+        wanted = [node for node in self.outputs.get("dparameter", []) if node is not None]
+        known = {node for node, _ in self.sums} | self.ways[True].known
+        self.finish = order(wanted, known)
 
     def forward(
         self, tensors: "Tensors", rows: Rows, kept: Tensor | None
     ) -> tuple["Task", Tensor, list[Tensor]]:
         """The task, and the outputs that it will fill."""
-        y_node = self.plan.outputs("y")[0]
         make = torch.empty if rows.lengths is None else torch.zeros
-        y = make(rows.B, rows.T, *y_node.shape, dtype=self.dtype)
-        last = [
-            torch.empty_like(each, memory_format=torch.contiguous_format) for each in tensors.state
-        ]
-        found = {
-            "shared": self.shared(tensors.parameters, tensors.context),
-            "x": tensors.x,
-            "y": [y],
-            "first": tensors.state,
-            "last": last,
-        }
-        return self._job(found, rows, kept, backward=False), y, last
+        y = make((rows.B, rows.T, *self.y_shape), dtype=self.dtype)
+        last = [_like(each) for each in tensors.state]
+        found = {"x": tensors.x, "y": (y,), "first": tensors.state, "last": last}
+        return self._task(tensors, found, rows, kept, backward=False), y, last
 
     def backward(
         self,
@@ -86,40 +68,43 @@ class Machine:
         dlast: Sequence[Tensor],
     ) -> tuple["Task", "Gradients"]:
         """The task, and the gradients that it will fill."""
-        shared = self.shared(tensors.parameters, tensors.context)
-        make = torch.empty_like if rows.lengths is None else torch.zeros_like
-        outputs = self.plan.step.outputs
-        format_ = torch.contiguous_format
+        make = torch.empty if rows.lengths is None else torch.zeros
         dx = [
-            None if node is None else make(each, memory_format=format_, dtype=self.dtype)
-            for node, each in zip(outputs["dx"], tensors.x, strict=True)
+            None if node is None else make(each.shape, dtype=self.dtype)
+            for node, each in zip(self.outputs["dx"], tensors.x, strict=True)
         ]
         dcontext = [
-            None if node is None else torch.empty_like(each, memory_format=format_)
-            for node, each in zip(outputs["dcontext"], tensors.context, strict=True)
+            None if node is None else _like(each)
+            for node, each in zip(self.outputs["dcontext"], tensors.context, strict=True)
         ]
-        dfirst = [torch.empty_like(each, memory_format=format_) for each in dlast]
-        sums = {node: torch.zeros(node.shape, dtype=self.dtype) for node in self.sums if node}
+        dfirst = [_like(each) for each in dlast]
+        sums = {
+            node: (torch.empty if full else torch.zeros)(node.shape, dtype=self.dtype)
+            for node, full in self.sums
+        }
         found = {
-            "shared": shared,
             "x": tensors.x,
-            "dy": [dy],
+            "dy": (dy,),
             "dx": dx,
             "dlast": dlast,
             "dfirst": dfirst,
             "drow": dcontext,
             "over": sums,
         }
-        job = self._job(found, rows, kept, backward=True)
-        return job, Gradients(self.plan, shared, sums, dx, dfirst, dcontext)
+        task = self._task(tensors, found, rows, kept, backward=True)
+        return task, Gradients(self, task.values, sums, dx, dfirst, dcontext)
 
-    def _job(
-        self, found: dict[str, Any], rows: Rows, kept: Tensor | None, *, backward: bool
+    def _task(
+        self,
+        tensors: "Tensors",
+        found: dict[str, Any],
+        rows: Rows,
+        kept: Tensor | None,
+        *,
+        backward: bool,
     ) -> "Task":
-        words: list[int] = []
-        alive: list[Tensor] = []
-        for argument in self.arguments:
-            words += self._words(argument, found, alive)
+        way = self.ways[backward]
+        words, values, alive = way.fill(tensors.parameters, tensors.context, found)
         job = native.Job(
             self.program,
             words,
@@ -131,43 +116,34 @@ class Machine:
             backward,
             0 if kept is None else kept.data_ptr(),
         )
-        return Task(job, [alive, found, rows, kept])
-
-    def _words(
-        self, argument: Argument, found: dict[str, Any], alive: list[Tensor]
-    ) -> tuple[int, int, int, int]:
-        kind, node = argument.kind, argument.node
-        if kind == "number":
-            return self.numbers[argument.number].data_ptr(), 0, 0, 0
-        if kind in ("once", "row", "matrix"):
-            value = found["shared"][node]
-            if kind == "matrix":
-                return _matrix(value, argument.offset)
-            value = value.to(self.dtype).contiguous()
-            alive.append(value)
-            return value.data_ptr(), value.stride(0) if kind == "row" else 0, 0, 0
-        if kind == "over":
-            return _sum(found["over"][node], argument.offset) if "over" in found else (0, 0, 0, 0)
-        listed = found.get(kind)
-        value = None if listed is None else listed[argument.index]
-        if value is None:
-            return 0, 0, 0, 0
-        per_step = kind in ("x", "y", "dy", "dx")
-        value = _rows(value, 2 if per_step else 1, self.dtype)
-        alive.append(value)
-        strides = value.stride()
-        return value.data_ptr(), strides[0], strides[1] if per_step else 0, 0
+        return Task(job, values, (alive, found, rows, kept))
 
 
-@dataclass
+def _like(tensor: Tensor) -> Tensor:
+    return torch.empty(tensor.shape, dtype=tensor.dtype)
+
+
+def _filled(program: Program, arguments: Sequence[Any]) -> dict[Node, int]:
+    """How many numbers of each sum over rows the program writes."""
+    found: dict[Node, int] = dict.fromkeys(
+        (each.node for each in arguments if each.kind == "over"), 0
+    )
+    for i in program.segments.get(Phase.CONTRACT, []):
+        node = arguments[i.numbers[0]].node
+        found[node] += i.d * i.n if i.code == Code.TOTAL else prod(i.numbers[1:])
+    return found
+
+
+@dataclass(slots=True)
 class Task:
-    """A job, and the memory that it reads and writes."""
+    """A job, the values that it was given, and the memory that it reads and writes."""
 
     job: native.Job
-    alive: list[Any]
+    values: Values
+    alive: Any
 
 
-@dataclass
+@dataclass(slots=True)
 class Tensors:
     """What goes in: flat lists."""
 
@@ -177,12 +153,12 @@ class Tensors:
     context: list[Tensor]
 
 
-@dataclass
+@dataclass(slots=True)
 class Gradients:
     """What a backward filled; `parameters` finishes the sums over rows in torch."""
 
-    plan: Plan
-    shared: Values
+    machine: Machine
+    values: Values
     sums: Values
     x: list[Tensor | None]
     state: list[Tensor]
@@ -190,9 +166,9 @@ class Gradients:
 
     def parameters(self) -> list[Tensor | None]:
         """One a parameter."""
-        nodes = self.plan.step.outputs["dparameter"]
-        values = self.shared | self.sums
-        compute([node for node in nodes if node is not None], values)
+        values = self.values | self.sums
+        evaluate(self.machine.finish, values)
+        nodes = self.machine.outputs["dparameter"]
         return [None if node is None else values[node] for node in nodes]
 
 
@@ -217,35 +193,3 @@ class _Bytes:
             "typestr": "|u1",
             "version": 3,
         }
-
-
-def _matrix(value: Tensor, offset: tuple[int, int]) -> tuple[int, int, int, int]:
-    *block, k, n = value.stride()
-    address = value.data_ptr() + value.element_size() * (offset[0] * k + offset[1] * n)
-    return address, block[0] if block else 0, k, n
-
-
-def _sum(value: Tensor, offset: tuple[int, int]) -> tuple[int, int, int, int]:
-    if value.ndim != 3:
-        return value.data_ptr(), 0, 0, 0
-    block, m, n = value.stride()
-    address = value.data_ptr() + value.element_size() * (offset[0] * m + offset[1] * n)
-    return address, block, m, n
-
-
-def _rows(value: Tensor, lead: int, dtype: torch.dtype) -> Tensor:
-    """The tensor, or a copy of it in which the numbers of a row follow each other."""
-    if value.dtype != dtype:
-        return value.to(dtype).contiguous()
-    return value if _packed(value, lead) else value.contiguous()
-
-
-def _packed(value: Tensor, lead: int) -> bool:
-    step = 1
-    for size, stride in zip(
-        reversed(value.shape[lead:]), reversed(value.stride()[lead:]), strict=True
-    ):
-        if size != 1 and stride != step:
-            return False
-        step *= size
-    return True

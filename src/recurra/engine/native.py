@@ -192,7 +192,7 @@ class Call:
             words += (job.program.address, ctypes.addressof(arguments), job.program.arguments)
             words += (job.B, job.T, job.order, job.lengths, flags, job.kept)
         self._jobs = (c_int64 * len(words))(*words)
-        self._line = ctypes.create_string_buffer(_LINE)
+        self._line = _line()
 
     def __call__(self) -> None:
         """Run.
@@ -222,6 +222,17 @@ def _numbers(job: Job) -> "ctypes.Array[c_int64]":
             f"{job.program.arguments} arguments of 4"
         )
     return (c_int64 * len(job.arguments))(*job.arguments)
+
+
+_lines = threading.local()
+
+
+def _line() -> "ctypes.Array[ctypes.c_char]":
+    """Where the library writes its complaint: one a thread."""
+    found: ctypes.Array[ctypes.c_char] | None = getattr(_lines, "buffer", None)
+    if found is None:
+        found = _lines.buffer = ctypes.create_string_buffer(_LINE)
+    return found
 
 
 class _Polling:

@@ -1,8 +1,8 @@
 """Memory that the backward takes over from the forward.
 
-What the forward keeps for a step of the backward is dead once that step is done, and about as wide as
-what the step writes for the sums over all rows. So both share columns: the step writes into scratch,
-and its last instructions copy that over what it has read.
+What the forward keeps for a step of the backward is dead once that step is done, and about as wide
+as what the step writes for the sums over all rows. So both share columns: the step writes into
+scratch, and its last instructions copy that over what it has read.
 """
 
 from dataclasses import replace
