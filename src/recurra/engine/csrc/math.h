@@ -27,7 +27,6 @@ struct Numbers<float> {
   static constexpr float exponent = 8388608.0f;  // 2^23: a number or-ed in is added
   static constexpr float exp_low = -104.0f, exp_high = 89.0f;  // 0 and infinity
   static constexpr float expm1_low = -20.0f, tanh_high = 10.0f;  // -1 and 1
-  static constexpr float sigmoid_high = 88.0f;  // 1, and 0 below its negative
   static constexpr float smallest = 1.17549435e-38f, half_root = 0.707106769f;
   static constexpr float q[] = {1.9891247e-04f, 1.3933881e-03f, 8.3333105e-03f,
                                 4.1666463e-02f, 1.6666667e-01f, 0.5f};
@@ -44,7 +43,7 @@ struct Numbers<double> {
   static constexpr double round = 6755399441055744.0;
   static constexpr double exponent = 4503599627370496.0;
   static constexpr double exp_low = -746.0, exp_high = 710.0;
-  static constexpr double expm1_low = -40.0, tanh_high = 22.0, sigmoid_high = 709.0;
+  static constexpr double expm1_low = -40.0, tanh_high = 22.0;
   static constexpr double smallest = 2.2250738585072014e-308, half_root = 0.70710678118654752;
   static constexpr double q[] = {2.091488256348507e-09,  2.5105490906986696e-08,
                                  2.7557273171941026e-07, 2.7557254740405416e-06,
@@ -158,13 +157,10 @@ RECURRA_INLINE V expm1(V x) {
   return with_sign(fma(half, s.e, half - typename scalar_of<V>::T(0.5)) * 2, x);
 }
 
-// exp(-x) = 2^n e + 2^n goes into 1 + exp(-x) in parts, which saves a rounding.
 template <typename V>
 RECURRA_INLINE V sigmoid(V x) {
-  const Split<V> s = split(clamp(-x, -Of<V>::sigmoid_high, Of<V>::sigmoid_high));
-  const V two = power_of_two<V>(s.i);
-  const V y = 1 / (two + fma(two, s.e, splat(typename scalar_of<V>::T(1))));
-  return select(x < -Of<V>::sigmoid_high, V{}, y);
+  const Split<V> s = split(clamp(-x, Of<V>::exp_low, Of<V>::exp_high));
+  return 1 / (1 + scale(1 + s.e, s));
 }
 
 // (1 - u) / (1 + u) with u = exp(-2|x|), both in parts: near 0 as precise as exp(.) - 1.
