@@ -203,6 +203,18 @@ def test_gradients_by_function():
     assert torch.equal(outputs[0], model(x))
 
 
+def test_a_cell_may_be_met_first_inside_a_transform():
+    cell, x = double(GRU, 3, 23), batch(2, 3).detach()  # of a width that no other test has
+
+    def value(x):
+        return cell.sequence(x)[0].square().sum()
+
+    first = grad(value)(x)
+    x.requires_grad_()
+    (want,) = torch.autograd.grad(value(x), x)
+    assert_same([first], [want], 1e-12)
+
+
 def test_a_second_derivative_by_function_is_refused():
     cell = double(GRU, 3, 5)
 

@@ -19,6 +19,7 @@ from recurra.engine.program import Code, Phase, Program
 from recurra.engine.rows import Rows
 
 ALIGNED = 64
+LARGE = 1 << 18  # bytes; below, the system's allocator keeps its pages too
 
 
 class Machine:
@@ -53,8 +54,7 @@ class Machine:
         self, tensors: "Tensors", rows: Rows, kept: Tensor | None
     ) -> tuple["Task", Tensor, list[Tensor]]:
         """The task, and the outputs that it will fill."""
-        make = torch.empty if rows.lengths is None else torch.zeros
-        y = make((rows.B, rows.T, *self.y_shape), dtype=self.dtype)
+        y = _large((rows.B, rows.T, *self.y_shape), self.dtype)
         last = [_like(each) for each in tensors.state]
         found = {"x": tensors.x, "y": (y,), "first": tensors.state, "last": last}
         return self._task(tensors, found, rows, kept, backward=False), y, last
@@ -68,9 +68,8 @@ class Machine:
         dlast: Sequence[Tensor],
     ) -> tuple["Task", "Gradients"]:
         """The task, and the gradients that it will fill."""
-        make = torch.empty if rows.lengths is None else torch.zeros
         dx = [
-            None if node is None else make(each.shape, dtype=self.dtype)
+            None if node is None else _large(each.shape, self.dtype)
             for node, each in zip(self.outputs["dx"], tensors.x, strict=True)
         ]
         dcontext = [
@@ -79,7 +78,9 @@ class Machine:
         ]
         dfirst = [_like(each) for each in dlast]
         sums = {
-            node: (torch.empty if full else torch.zeros)(node.shape, dtype=self.dtype)
+            node: _large(node.shape, self.dtype)
+            if full
+            else torch.zeros(node.shape, dtype=self.dtype)
             for node, full in self.sums
         }
         found = {
@@ -117,6 +118,14 @@ class Machine:
             0 if kept is None else kept.data_ptr(),
         )
         return Task(job, values, (alive, found, rows, kept))
+
+
+def _large(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Memory to be filled; much of it from the library's cache, where its pages are at hand."""
+    size = prod(shape) * dtype.itemsize
+    if size < LARGE:
+        return torch.empty(shape, dtype=dtype)
+    return memory(size).view(dtype).view(shape)
 
 
 def _like(tensor: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 import inspect
 from collections import Counter
 from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
@@ -178,10 +179,8 @@ def _trace(
 
     dtype = str(next(leaf.dtype for leaf in leaves(state)))
     weights = list(tensors.values())
-    # Hooks on what autograd saves, such as those of a checkpoint, are about runs, not about this.
-    hooks = saved_tensors_hooks(_itself, _itself)
     try:
-        with hooks:
+        with _no_hooks():
             small, large = (record(pure, batch, weights, x, state, context) for batch in BATCHES)
         found = simplify(Translator(RULES, small, large, dtype).translate())
     except UnknownOperationError as error:
@@ -195,6 +194,14 @@ def _trace(
 
 def _whole(tensor: Tensor) -> bool:
     return not tensor.is_floating_point() and not tensor.is_complex() and tensor.dtype != torch.bool
+
+
+def _no_hooks() -> AbstractContextManager[object]:
+    """Hooks on what autograd saves, such as those of a checkpoint, are about runs, not traces."""
+    # Inside torch.func there are none, and none may be set.
+    if not torch._C._autograd._saved_tensors_hooks_is_enabled():
+        return nullcontext()
+    return saved_tensors_hooks(_itself, _itself)
 
 
 def _itself(tensor: Tensor) -> Tensor:

@@ -29,9 +29,13 @@ class Interpreter {
       if (!run_chunk(chunk * steps, std::min((chunk + 1) * steps, longest))) return;
     }
     edge(m_.backward ? Phase::b_end : Phase::f_end);
+    for (const Phase phase : m_.backward ? kBack : kAhead) clear_padding(m_.code->segment(phase));
   }
 
  private:
+  static constexpr Phase kAhead[] = {Phase::f_before, Phase::f_step, Phase::f_after};
+  static constexpr Phase kBack[] = {Phase::b_before, Phase::b_step, Phase::b_after};
+
   int64_t alive(int64_t t) const { return std::min(rows_.alive(t) - first_, count_); }
 
   // Steps done before t, of which the last left its state in copy `copy(t)`.
@@ -211,6 +215,23 @@ class Interpreter {
         copy(step, inside, inner, there, outer);
       } else {
         copy(step, there, outer, inside, inner);
+      }
+    }
+  }
+
+  // What is stored a step is 0 past a row's length.
+  void clear_padding(const Segment<T>& segment) const {
+    const T zero = 0;
+    const Place repeated{};
+    for (const Step<T>& step : segment.steps) {
+      if (step.action != Action::store || !step.timed) continue;
+      const Argument& argument = m_.arguments[step.argument];
+      if (!argument.ptr) continue;
+      for (int64_t r = first_; r < first_ + count_; ++r) {
+        T* row = static_cast<T*>(argument.ptr) + rows_.batch(r) * argument.stride[0];
+        for (int64_t t = rows_.length[r]; t < rows_.T; ++t) {
+          copy(step, row + t * argument.stride[1] + step.y.offset, step.y, &zero, repeated);
+        }
       }
     }
   }
