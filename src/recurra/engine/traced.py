@@ -199,7 +199,7 @@ def _whole(tensor: Tensor) -> bool:
 def _no_hooks() -> AbstractContextManager[object]:
     """Hooks on what autograd saves, such as those of a checkpoint, are about runs, not traces."""
     # Inside torch.func there are none, and none may be set.
-    if not torch._C._autograd._saved_tensors_hooks_is_enabled():
+    if not torch._C._autograd._saved_tensors_hooks_is_enabled():  # type: ignore[attr-defined]
         return nullcontext()
     return saved_tensors_hooks(_itself, _itself)
 
