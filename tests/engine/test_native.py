@@ -68,6 +68,8 @@ REFERENCES = {
     "mul_sigmoid_grad": lambda a, b, c: a * b * c * (1 - c),
     "mul_tanh_grad": lambda a, b, c: a * b * (1 - c * c),
     "mul_add_mul": lambda a, b, c, d: a * b + c * d,
+    "mul_mul_add": lambda a, b, c, d: a * b * c + d,
+    "mul_sub_mul": lambda a, b, c, d: (d - a * b) * c,
     "sum": lambda a: a.sum(-1, keepdim=True),
     "dot": lambda a, b: (a * b).sum(-1, keepdim=True),
     "amax": lambda a: a.amax(-1, keepdim=True),

@@ -61,8 +61,22 @@ def _add(node: Node, free: Absorbs) -> Fused | None:
         return Fused("mul_add_mul", (*a.inputs, *b.inputs), (a, b))
     for one, other in ((a, b), (b, a)):
         if _is("mul", one, free):
+            inner, factor = one.inputs
+            if _is("mul", inner, free):
+                return Fused("mul_mul_add", (*inner.inputs, factor, other), (one, inner))
             return Fused("mul_add", (*one.inputs, other), (one,))
     return None
+
+
+def _mul(node: Node, free: Absorbs) -> Fused | None:
+    """(d - a * b) * c"""
+    first, factor = node.inputs
+    if not _plain(node) or not _is("sub", first, free):
+        return None
+    whole, product = first.inputs
+    if not _is("mul", product, free):
+        return None
+    return Fused("mul_sub_mul", (*product.inputs, factor, whole), (first, product))
 
 
 def _lerp(a: Node, product: Node, free: Absorbs) -> bool:
@@ -100,6 +114,7 @@ def _sum(node: Node, free: Absorbs) -> Fused | None:
 RULES: dict[str, Callable[[Node, Absorbs], Fused | None]] = {
     "add": _add,
     "sub": _sub,
+    "mul": _mul,
     "sum": _sum,
     "sigmoid": _after("add", "add_sigmoid"),
     "tanh": _after("add", "add_tanh"),

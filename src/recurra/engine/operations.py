@@ -75,6 +75,8 @@ OPERATIONS: dict[str, Operation] = {
     "mul_sigmoid_grad": Operation(3, "a * b * c * (1 - c)"),
     "mul_tanh_grad": Operation(3, "a * b * (1 - c * c)"),
     "mul_add_mul": Operation(4, "a * b + c * d"),
+    "mul_mul_add": Operation(4, "a * b * c + d"),
+    "mul_sub_mul": Operation(4, "(d - a * b) * c"),
     # Over the columns of a group: (n, d) to (n, 1).
     "sum": Operation(1, "sum of a over d"),
     "dot": Operation(2, "sum of a * b over d"),

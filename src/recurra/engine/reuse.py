@@ -19,6 +19,9 @@ from recurra.engine.program import Buffer, Kind, Phase
 from recurra.engine.segments import Segments
 
 
+LINE = 16  # numbers
+
+
 class Reuse:
     """Gives out the columns of one kept buffer, first to the forward, then to the backward.
 
@@ -55,9 +58,11 @@ class Reuse:
         if self._first < 0:
             self._first = self.draft.buffer(Kind.KEPT, 0)
         buffer = self.draft.program.buffers[self._first]
-        width = buffer.width + max(1, prod(shape))
-        self.draft.program.buffers[self._first] = replace(buffer, width=width)
-        return replace(filling(self._first, shape), offset=buffer.width)
+        width = max(1, prod(shape))
+        # Vectors that begin with a cache line are read and written much faster.
+        offset = buffer.width if width < LINE else -(-buffer.width // LINE) * LINE
+        self.draft.program.buffers[self._first] = replace(buffer, width=offset + width)
+        return replace(filling(self._first, shape), offset=offset)
 
     def staged(self, node: Node) -> bool:
         """Whether the step at work writes a value into scratch, to be moved at its end."""
@@ -98,5 +103,5 @@ class Reuse:
             self._second = len(buffers)
             buffers.append(Buffer(Kind.KEPT, whole, alias=self._first))
         found = Location(self._second, self._free, (width,), (1,))
-        self._free += width
+        self._free += -(-width // LINE) * LINE
         return found

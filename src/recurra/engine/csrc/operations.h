@@ -64,6 +64,8 @@
   X(mul_sigmoid_grad, 3, map) \
   X(mul_tanh_grad, 3, map)    \
   X(mul_add_mul, 4, map)      \
+  X(mul_mul_add, 4, map)      \
+  X(mul_sub_mul, 4, map)      \
   X(sum, 1, reduce)           \
   X(dot, 2, reduce)           \
   X(amax, 1, reduce)          \

@@ -115,6 +115,8 @@ RECURRA_EQUATION(lerp, a + c * (b - a))
 RECURRA_EQUATION(mul_sigmoid_grad, a * b * c * (1 - c))
 RECURRA_EQUATION(mul_tanh_grad, a * b * fma(-c, c, one<V>()))
 RECURRA_EQUATION(mul_add_mul, a * b + c * d)
+RECURRA_EQUATION(mul_mul_add, a * b * c + d)
+RECURRA_EQUATION(mul_sub_mul, (d - a * b) * c)
 #undef RECURRA_EQUATION
 
 // What a partial result begins with, how it takes columns of a and b, how two are joined.
