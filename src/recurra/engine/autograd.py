@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from recurra.engine import eager, native
+from recurra.engine.collector import waiting
 from recurra.engine.machine import Machine, Tensors, aligned, memory
 from recurra.engine.place import NotNativeError
 from recurra.engine.rows import Rows
@@ -76,7 +77,8 @@ def _machine(
     if native.library() is None:
         return "the native library is not there"
     try:
-        return Machine(traced.plan(wanted), dtype, training=wanted is not None, half=half)
+        with waiting():
+            return Machine(traced.plan(wanted), dtype, training=wanted is not None, half=half)
     except NotNativeError as error:
         return str(error)
 

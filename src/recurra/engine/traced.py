@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.func import functional_call
 
+from recurra.engine.collector import waiting
 from recurra.engine.graph import Node, ancestors
 from recurra.engine.half import rounded
 from recurra.engine.meaning import Step, Translator
@@ -180,9 +181,9 @@ def _trace(
     dtype = str(next(leaf.dtype for leaf in leaves(state)))
     weights = list(tensors.values())
     try:
-        with _no_hooks():
+        with waiting(), _no_hooks():
             small, large = (record(pure, batch, weights, x, state, context) for batch in BATCHES)
-        found = simplify(Translator(RULES, small, large, dtype).translate())
+            found = simplify(Translator(RULES, small, large, dtype).translate())
     except UnknownOperationError as error:
         return str(error)
     if small.written:
