@@ -18,7 +18,6 @@ from recurra.engine.plan import Place
 from recurra.engine.program import Buffer, Kind, Phase
 from recurra.engine.segments import Segments
 
-
 LINE = 16  # numbers
 
 
