@@ -19,6 +19,7 @@ from recurra.engine.program import Code, Phase, Program
 from recurra.engine.rows import Rows
 
 ALIGNED = 64
+TYPES = {dtype: np.dtype(str(dtype)[6:]).str for dtype in (torch.float32, torch.float64)}
 LARGE = 1 << 18  # bytes; below, the system's allocator keeps its pages too
 
 
@@ -125,7 +126,7 @@ def _large(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     size = prod(shape) * dtype.itemsize
     if size < LARGE:
         return torch.empty(shape, dtype=dtype)
-    return memory(size).view(dtype).view(shape)
+    return torch.from_numpy(np.asarray(_Bytes(size, tuple(shape), TYPES[dtype])))
 
 
 def _like(tensor: Tensor) -> Tensor:
@@ -183,7 +184,9 @@ class Gradients:
 
 def memory(size: int) -> Tensor:
     """Bytes of the library's own memory, given back when the tensor goes."""
-    return torch.from_numpy(np.asarray(_Bytes(size))) if size else torch.empty(0, dtype=torch.uint8)
+    if not size:
+        return torch.empty(0, dtype=torch.uint8)
+    return torch.from_numpy(np.asarray(_Bytes(size, (size,), "|u1")))
 
 
 def aligned(kept: Tensor) -> Tensor:
@@ -194,11 +197,11 @@ def aligned(kept: Tensor) -> Tensor:
 class _Bytes:
     """A block as numpy takes it."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, shape: tuple[int, ...], kind: str) -> None:
         self._block = native.Block(size)
         self.__array_interface__ = {
             "data": (self._block.address, False),
-            "shape": (size,),
-            "typestr": "|u1",
+            "shape": shape,
+            "typestr": kind,
             "version": 3,
         }
