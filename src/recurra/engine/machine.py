@@ -50,14 +50,22 @@ class Machine:
         self.finish = order(wanted, known)
 
     def forward(
-        self, tensors: "Tensors", rows: Rows, kept: Tensor | None
+        self, tensors: "Tensors", rows: Rows, kept: Tensor | None, y: Tensor | None = None
     ) -> tuple["Task", Tensor, list[Tensor]]:
-        """The task, and the outputs that it will fill."""
-        make = torch.empty if rows.lengths is None else torch.zeros
-        y = make((rows.B, rows.T, *self.y_shape), dtype=self.dtype)
+        """The task, and the outputs that it will fill.
+
+        Args:
+            y: where they go; each step of a row in one piece, 0 where a row has ended.
+        """
+        y = self.blank(rows, *self.y_shape) if y is None else y
         last = [_like(each) for each in tensors.state]
         found = {"x": tensors.x, "y": (y,), "first": tensors.state, "last": last}
         return self._task(tensors, found, rows, kept, backward=False), y, last
+
+    def blank(self, rows: Rows, *shape: int) -> Tensor:
+        """A tensor (B, T, …) to be filled, which is 0 where a row has ended."""
+        make = torch.empty if rows.lengths is None else torch.zeros
+        return make((rows.B, rows.T, *shape), dtype=self.dtype)
 
     def backward(
         self,
@@ -68,9 +76,8 @@ class Machine:
         dlast: Sequence[Tensor],
     ) -> tuple["Task", "Gradients"]:
         """The task, and the gradients that it will fill."""
-        make = torch.empty if rows.lengths is None else torch.zeros
         dx = [
-            None if node is None else make(each.shape, dtype=self.dtype)
+            None if node is None else self.blank(rows, *each.shape[2:])
             for node, each in zip(self.outputs["dx"], tensors.x, strict=True)
         ]
         dcontext = [
