@@ -24,7 +24,7 @@ settings.load_profile("recurra")
 # Shapes stand in annotations of what users call. What traces and plans in the engine holds no
 # tensor shapes, and a step's plan takes ten thousand of its calls: mypy alone watches it.
 _ROOMS = ["cells", "cli", "data", "errors", "layers", "models", "tasks", "train"]
-_ENGINE = ["machine", "native", "plain", "reverse", "rows", "run", "tree"]
+_ENGINE = ["machine", "native", "plain", "reverse", "rows", "run", "together", "tree"]
 _WATCHED = [*_ROOMS, *(f"engine.{name}" for name in _ENGINE)]
 _HOOK = install_import_hook([f"recurra.{name}" for name in _WATCHED], "beartype.beartype")
 

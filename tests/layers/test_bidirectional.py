@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from recurra.cells import CELLS, GRU, LSTM
+from recurra.engine import leaves, native
 from recurra.errors import ShapeError, UnsupportedError
-from recurra.layers import Bidirectional, Recurrent, Stack
+from recurra.layers import Bidirectional, Recurrent, Stack, bidirectional
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -20,6 +21,85 @@ def test_it_is_both_directions_side_by_side(name):
     # The last state is forward that of the last true step, backward that of the first.
     assert torch.equal(state.forward.h[1], y[1, 3, :4])
     assert torch.equal(state.backward.h[1], y[1, 0, 4:])
+
+
+class Own(GRU):
+    """A cell with a sequence of its own."""
+
+    def sequence(self, x, *given, **options):
+        y, state = super().sequence(x, *given, **options)
+        return 2 * y, state
+
+
+LENGTHS = torch.tensor([6, 4, 0, 5, 1])
+RESET = torch.zeros(5, 6, dtype=torch.bool)
+RESET[0, [0, 3]] = RESET[1, 2] = True
+OPTIONS = {
+    "whole": {},
+    "ragged": {"lengths": LENGTHS},
+    "resets": {"lengths": LENGTHS, "reset": RESET},
+    "checkpoints": {"lengths": LENGTHS, "checkpoint": 2},
+}
+
+
+def trained(layer, **options):
+    """Outputs, last states and gradients."""
+    torch.manual_seed(1)
+    x = torch.randn(5, 6, 3, requires_grad=True)
+    y, state = layer.sequence(x, **options)
+    parts = [y, *leaves(state)]
+    value = sum(part.square().sum() for part in parts)
+    return [*parts, *torch.autograd.grad(value, [x, *layer.parameters()])]
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_at_once_and_in_turn_give_the_same_bits(name, options, monkeypatch):
+    torch.manual_seed(0)
+    layer = Bidirectional(CELLS[name](3, 4), GRU(3, 5))
+    found = trained(layer, **options)
+    monkeypatch.setattr(bidirectional, "together", lambda *_, **__: None)
+    assert all(map(torch.equal, found, trained(layer, **options)))
+
+
+def test_both_directions_are_one_native_call(monkeypatch):
+    jobs, inner = [], native.run
+
+    def counted(given, threads):
+        jobs.append([job.reverse for job in given])
+        inner(given, threads)
+
+    monkeypatch.setattr(native, "run", counted)
+    trained(Bidirectional(LSTM(3, 4), GRU(3, 5)))
+    assert jobs == [[False, True]] * 2  # forward and backward
+    jobs.clear()
+    trained(Bidirectional(LSTM(3, 4), GRU(3, 5)), reset=RESET)
+    assert [len(each) for each in jobs] == [1] * 4
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_cells_own_sequence_is_heard(place):
+    torch.manual_seed(0)
+    cells = [GRU(3, 4), GRU(3, 4)]
+    y, _ = Bidirectional(*cells).sequence(x := torch.randn(2, 6, 3))
+    own = Own(3, 4)
+    own.load_state_dict(cells[place].state_dict())
+    cells[place] = own
+    columns = slice(4 * place, 4 * place + 4)
+    want = y.clone()
+    want[..., columns] *= 2
+    assert torch.equal(Bidirectional(*cells).sequence(x)[0], want)
+
+
+@pytest.mark.parametrize("frozen", [0, 1])
+def test_one_direction_may_be_frozen(frozen):
+    torch.manual_seed(0)
+    layer = Bidirectional(LSTM(3, 4), GRU(3, 5))
+    cells, x = (layer.forward_cell, layer.backward_cell), torch.randn(2, 6, 3)
+    want = torch.autograd.grad(layer.sequence(x)[0].sum(), [*cells[1 - frozen].parameters()])
+    cells[frozen].requires_grad_(False)
+    found = torch.autograd.grad(layer.sequence(x)[0].sum(), [*cells[1 - frozen].parameters()])
+    assert all(map(torch.equal, found, want))
 
 
 def test_noise_of_both_cells_is_drawn_once():

@@ -5,10 +5,12 @@ from recurra.engine.opaque import watched
 from recurra.engine.plain import loop
 from recurra.engine.reverse import reverse, reverse_reset
 from recurra.engine.run import autocasts, run
+from recurra.engine.together import Way, together
 from recurra.engine.tree import Tree, fresh, leaves, tree_map
 
 __all__ = [
     "Tree",
+    "Way",
     "autocasts",
     "explain",
     "fresh",
@@ -17,6 +19,7 @@ __all__ = [
     "reverse",
     "reverse_reset",
     "run",
+    "together",
     "tree_map",
     "watched",
 ]

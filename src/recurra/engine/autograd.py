@@ -129,13 +129,13 @@ class Native(torch.autograd.Function):
         needs = ctx.needs_input_grad[2:]
         *tensors, kept = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return (None, None, *_again(ctx.call, tensors, needs, (dy, *dlast)))
+            return (None, None, *again(ctx.call, tensors, needs, (dy, *dlast)))
         parts = Tensors(*ctx.call.parts(tensors))
         kept = aligned(kept)
         if ctx.spent:
             # A backward writes over what it has read; the graph was retained for another one.
-            again, *_ = ctx.machine.forward(parts, ctx.call.rows, kept)
-            native.run([again.job], torch.get_num_threads())
+            once_more, *_ = ctx.machine.forward(parts, ctx.call.rows, kept)
+            native.run([once_more.job], torch.get_num_threads())
         ctx.spent = True
         task, made = ctx.machine.backward(parts, ctx.call.rows, kept, dy, dlast)
         native.run([task.job], torch.get_num_threads())
@@ -162,7 +162,7 @@ class Planned(torch.autograd.Function):
     def backward(ctx: Any, dy: Tensor, *dlast: Tensor) -> tuple[Tensor | None, ...]:
         call, packed, needs = ctx.call, ctx.packed, ctx.needs_input_grad[2:]
         if torch.is_grad_enabled():
-            return (None, None, *_again(call, ctx.saved_tensors, needs, (dy, *dlast)))
+            return (None, None, *again(call, ctx.saved_tensors, needs, (dy, *dlast)))
         found = eager.gradients(ctx.plan, ctx.kept, dy, dlast, packed, call.rows)
         return (None, None, *asked(found, needs))
 
@@ -173,7 +173,6 @@ def serve(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
     Raises:
         NotNativeError: in inference, when the step has no native form.
     """
-    tensors = [each.to(call.dtype) if each.dtype == torch.bool else each for each in tensors]
     needs = [each.requires_grad for each in tensors]
     if True not in needs or not torch.is_grad_enabled():
         return infer(call, tensors)
@@ -189,7 +188,7 @@ def serve(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
     return found
 
 
-def _again(
+def again(
     call: Call, tensors: Sequence[Tensor], needs: Sequence[bool], cotangents: Sequence[Tensor]
 ) -> list[Tensor | None]:
     """The gradient by torch's own rules, so that it can be differentiated once more."""

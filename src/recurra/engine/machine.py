@@ -52,10 +52,14 @@ class Machine:
         self.finish = order(wanted, known)
 
     def forward(
-        self, tensors: "Tensors", rows: Rows, kept: Tensor | None
+        self, tensors: "Tensors", rows: Rows, kept: Tensor | None, y: Tensor | None = None
     ) -> tuple["Task", Tensor, list[Tensor]]:
-        """The task, and the outputs that it will fill."""
-        y = _large((rows.B, rows.T, *self.y_shape), self.dtype)
+        """The task, and the outputs that it will fill.
+
+        Args:
+            y: where they go; each step of a row in one piece.
+        """
+        y = blank((rows.B, rows.T, *self.y_shape), self.dtype) if y is None else y
         last = [_like(each) for each in tensors.state]
         found = {"x": tensors.x, "y": (y,), "first": tensors.state, "last": last}
         return self._task(tensors, found, rows, kept, backward=False), y, last
@@ -70,7 +74,7 @@ class Machine:
     ) -> tuple["Task", "Gradients"]:
         """The task, and the gradients that it will fill."""
         dx = [
-            None if node is None else _large(each.shape, self.dtype)
+            None if node is None else blank(each.shape, self.dtype)
             for node, each in zip(self.outputs["dx"], tensors.x, strict=True)
         ]
         dcontext = [
@@ -79,7 +83,7 @@ class Machine:
         ]
         dfirst = [_like(each) for each in dlast]
         sums = {
-            node: _large(node.shape, self.dtype)
+            node: blank(node.shape, self.dtype)
             if full
             else torch.zeros(node.shape, dtype=self.dtype)
             for node, full in self.sums
@@ -121,7 +125,7 @@ class Machine:
         return Task(job, values, (alive, found, rows, kept))
 
 
-def _large(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+def blank(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     """Memory to be filled; much of it from the library's cache, where its pages are at hand."""
     size = prod(shape) * dtype.itemsize
     if size < LARGE:

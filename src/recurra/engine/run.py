@@ -22,7 +22,7 @@ from recurra.engine.place import NotNativeError
 from recurra.engine.plain import Step
 from recurra.engine.reverse import reverse as flip
 from recurra.engine.reverse import reverse_reset
-from recurra.engine.rows import rows_of
+from recurra.engine.rows import Rows, rows_of
 from recurra.engine.say import say_plain
 from recurra.engine.traced import resetting, tensors_of, traced
 from recurra.engine.tree import Tree, leaves, refill
@@ -85,7 +85,7 @@ def run(
                 checkpoint=checkpoint,
                 weights=weights,
             )
-    method = _method(step, x, state, context)
+    method = method_of(step, x, state, context)
     if weights is not None:
         _check_weights(weights, method, x, state, context)
     pieces = checkpoint is not None and torch.is_grad_enabled()
@@ -117,7 +117,9 @@ def run(
             return _plainly(step, x, state, context, lengths, reset, initial, reverse)
         function = function if reset is None else resetting(function)
         try:
-            return _traced(module, function, *given, lengths, reverse, weights)
+            B, T = leaves(x)[0].shape[:2]
+            rows = rows_of(B, T, lengths, reverse)
+            return _traced(module, function, *given, rows, half=weights is not None)
         except NotNativeError as reason:
             if weights is not None:
                 raise OptionError(f"run: weights is {weights}, but {reason}") from None
@@ -171,7 +173,7 @@ def _plainly(
     return turned, state
 
 
-def _method(step: Step, x: Tree, state: Tree, context: Tree) -> tuple[nn.Module, Function] | None:
+def method_of(step: Step, x: Tree, state: Tree, context: Tree) -> tuple[nn.Module, Function] | None:
     """The module and the function of a step that can be traced."""
     if not inspect.ismethod(step):
         return None
@@ -196,18 +198,39 @@ def _traced(
     x: Tree,
     state: State,
     context: Tree,
-    lengths: Tensor | None,
-    reverse: bool,
-    weights: torch.dtype | None,
+    rows: Rows,
+    *,
+    half: bool,
 ) -> tuple[Tensor, State]:
+    call, tensors = call_of(module, function, x, state, context, rows, half=half)
+    y, *last = serve(call, tensors)
+    return y, refill(state, last)
+
+
+def call_of(
+    module: nn.Module,
+    function: Function,
+    x: Tree,
+    state: Tree,
+    context: Tree,
+    rows: Rows,
+    *,
+    half: bool = False,
+) -> tuple[Call, list[Tensor]]:
+    """One sequence of a step, and its tensors in the order that the call counts them.
+
+    Truth values become numbers.
+
+    Raises:
+        NotNativeError: the step cannot be traced.
+    """
     tensors = tensors_of(module)
     found = traced(module, function, tensors, x, state, context)
     if isinstance(found, str):
         raise NotNativeError(found)
     inputs, states, contexts = leaves(x), leaves(state), leaves(context)
-    B, T = inputs[0].shape[:2]
-    rows = rows_of(B, T, lengths, reverse)
     counts = (len(tensors), len(inputs), len(states), len(contexts))
-    call = Call(found, states[0].dtype, rows, counts, type(module).__name__, weights is not None)
-    y, *last = serve(call, [*tensors.values(), *inputs, *states, *contexts])
-    return y, refill(state, last)
+    dtype = states[0].dtype
+    listed = [*tensors.values(), *inputs, *states, *contexts]
+    listed = [each.to(dtype) if each.dtype == torch.bool else each for each in listed]
+    return Call(found, dtype, rows, counts, type(module).__name__, half), listed

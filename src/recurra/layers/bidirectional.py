@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from recurra.cells.cell import Cell, Context, Inputs
 from recurra.cells.check import admit
-from recurra.engine import leaves, reverse, reverse_reset
+from recurra.engine import Way, leaves, reverse, reverse_reset, together
 from recurra.errors import ShapeError, UnsupportedError
 
 
@@ -83,13 +83,16 @@ class Bidirectional(nn.Module):
             context: one for each direction.
         """
         initial = admit("Bidirectional", self, x, state, lengths, reset)
-        ahead, back = initial if state is None else state
-        contexts = self.sample_context(len(leaves(x)[0])) if context is None else context
-        context_ahead, context_back = contexts or (None, None)
+        state = initial if state is None else state
+        contexts = self._contexts(len(leaves(x)[0]), context)
+        if reset is None and checkpoint is None:
+            found = self._at_once(x, state, contexts, lengths, weights)
+            if found is not None:
+                return found
         y_ahead, ahead = self.forward_cell.sequence(
             x,
-            ahead,
-            context_ahead,
+            state.forward,
+            contexts[0],
             lengths=lengths,
             reset=reset,
             checkpoint=checkpoint,
@@ -97,8 +100,8 @@ class Bidirectional(nn.Module):
         )
         y_back, back = self.backward_cell.sequence(
             reverse(x, lengths),
-            back,
-            context_back,
+            state.backward,
+            contexts[1],
             lengths=lengths,
             reset=reverse_reset(reset, lengths),
             checkpoint=checkpoint,
@@ -106,3 +109,33 @@ class Bidirectional(nn.Module):
         )
         y = torch.cat([y_ahead, reverse(y_back, lengths)], dim=-1)
         return y, BidirectionalState(ahead, back)
+
+    def _contexts(
+        self, batch_size: int, given: tuple[Context, Context] | None
+    ) -> tuple[Context, Context]:
+        """One a direction; drawn where none is given."""
+        given = self.sample_context(batch_size) if given is None else given
+        ahead, back = given or (None, None)
+        return (
+            self.forward_cell.sample_context(batch_size) if ahead is None else ahead,
+            self.backward_cell.sample_context(batch_size) if back is None else back,
+        )
+
+    def _at_once(
+        self,
+        x: Inputs,
+        state: BidirectionalState,
+        contexts: tuple[Context, Context],
+        lengths: Tensor | None,
+        weights: torch.dtype | None,
+    ) -> tuple[Tensor, BidirectionalState] | None:
+        """Both directions in one native call; None where one of them runs in another way."""
+        cells = (self.forward_cell, self.backward_cell)
+        if any(type(cell).sequence is not Cell.sequence for cell in cells):
+            return None
+        ways = [
+            Way(self.forward_cell.step, state.forward, contexts[0]),
+            Way(self.backward_cell.step, state.backward, contexts[1], reverse=True),
+        ]
+        found = together(x, ways, lengths=lengths, weights=weights)
+        return None if found is None else (found[0], BidirectionalState(*found[1]))
