@@ -39,9 +39,10 @@ $(ENGINE)/_native.so: CMakeLists.txt $(wildcard $(ENGINE)/csrc/*) | $(READY)
 # The native tests under the sanitizers, which Python itself was not built with: hence the preload.
 sanitize: $(READY) build/address/_native.so build/thread/_native.so
 	RECURRA_LIBRARY=$(CURDIR)/build/address/_native.so ASAN_OPTIONS=detect_leaks=0 \
+	RECURRA_THREADS=own \
 	LD_PRELOAD="$(call runtime,asan) $(call runtime,ubsan)" \
 	$(BIN)/python -m pytest $(SANITIZED)
-	RECURRA_LIBRARY=$(CURDIR)/build/thread/_native.so \
+	RECURRA_LIBRARY=$(CURDIR)/build/thread/_native.so RECURRA_THREADS=own \
 	TSAN_OPTIONS=ignore_noninstrumented_modules=1:die_after_fork=0:halt_on_error=1 \
 	LD_PRELOAD=$(call runtime,tsan) \
 	setarch -R $(BIN)/python -m pytest $(SANITIZED)

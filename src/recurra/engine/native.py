@@ -1,8 +1,8 @@
 """The native engine: one shared library beside this file, loaded on first use, called by ctypes.
 
 RECURRA_NATIVE=0 runs without it, RECURRA_NATIVE=1 refuses to run without it; otherwise it serves
-where it is there. RECURRA_SIMD forces a level: generic, avx2, avx512. RECURRA_LIBRARY names another
-build of the library.
+where it is there. RECURRA_SIMD forces a level: generic, avx2, avx512. RECURRA_THREADS=own works on
+threads of the library's own, not on torch's. RECURRA_LIBRARY names another build of the library.
 """
 
 import ctypes
@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import torch
+
 from recurra.engine.operations import OPERATIONS
 from recurra.engine.program import Program as Plan
 from recurra.errors import MissingPackageError, OptionError, ShapeError, UnsupportedError
 
-ABI = 1
+ABI = 2
 PATH = Path(os.environ.get("RECURRA_LIBRARY") or Path(__file__).with_name("_native.so"))
 
 _POLL = ctypes.CFUNCTYPE(c_int)
@@ -61,6 +63,31 @@ def level() -> str | None:
     return None if lib is None else lib.recurra_level().decode()
 
 
+@cache
+def team() -> int | None:
+    """Where torch's own threads are set to work; None where the library's own ones work.
+
+    After an operation of torch's its threads spin for milliseconds on the cores that it used. The
+    runtime that torch is linked with is asked for its threads by name; it may be any that knows the
+    name.
+
+    Raises:
+        OptionError: RECURRA_THREADS has a value that does not fit.
+    """
+    wish = os.environ.get("RECURRA_THREADS", "")
+    if wish not in ("", "own", "torch"):
+        raise OptionError(f"RECURRA_THREADS: got {wish!r}; own or torch fits, or nothing")
+    if wish == "own":
+        return None
+    path = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
+    try:
+        return ctypes.cast(ctypes.CDLL(str(path)).GOMP_parallel, c_void_p).value
+    except (OSError, AttributeError) as error:
+        if wish == "torch":
+            raise OptionError(f"RECURRA_THREADS=torch: {error}; nothing fits here") from error
+        return None
+
+
 def _load() -> ctypes.CDLL:
     lib = ctypes.CDLL(str(PATH))
     lib.recurra_abi.restype = c_int
@@ -81,7 +108,7 @@ def _load() -> ctypes.CDLL:
     lib.recurra_block_give.restype = None
     lib.recurra_block_give.argtypes = [c_void_p, c_int64]
     lib.recurra_run.restype = c_int
-    lib.recurra_run.argtypes = [c_void_p, c_int64, c_int64, c_void_p, c_char_p, c_int64]
+    lib.recurra_run.argtypes = [c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_char_p, c_int64]
     if lib.recurra_level() is None:
         line = ctypes.create_string_buffer(_LINE)
         lib.recurra_program_new(None, 0, line, _LINE)
@@ -202,7 +229,9 @@ class Call:
         """
         poll = _polling.begin()
         try:
-            status = self._run(self._jobs, self._count, self.threads, poll, self._line, _LINE)
+            status = self._run(
+                self._jobs, self._count, self.threads, team(), poll, self._line, _LINE
+            )
         finally:
             if poll is not None:
                 _polling.end()

@@ -15,7 +15,7 @@ using namespace recurra;
 
 namespace {
 
-constexpr int kAbi = 1;
+constexpr int kAbi = 2;
 constexpr int64_t kMostSteps = int64_t(1) << 31;
 constexpr int64_t kMostJobs = 1024;
 
@@ -88,8 +88,8 @@ void* recurra_block_take(int64_t bytes) { return take_block(bytes); }
 
 void recurra_block_give(void* block, int64_t bytes) { give_block(block, bytes); }
 
-int recurra_run(const recurra_job* jobs, int64_t count, int64_t threads, int (*poll)(void),
-                char* error, int64_t error_size) {
+int recurra_run(const recurra_job* jobs, int64_t count, int64_t threads, Team team,
+                int (*poll)(void), char* error, int64_t error_size) {
   const char* complaint = nullptr;
   const Level* level = chosen_level(&complaint);
   if (!level) return say(error, error_size, complaint), 1;
@@ -101,5 +101,5 @@ int recurra_run(const recurra_job* jobs, int64_t count, int64_t threads, int (*p
   char none[1];
   if (!error || error_size <= 0) error = none, error_size = sizeof(none);
   threads = std::clamp<int64_t>(threads, 1, kMostThreads);
-  return static_cast<int>(run_jobs(*level, jobs, count, threads, poll, error, error_size));
+  return static_cast<int>(run_jobs(*level, jobs, count, threads, team, poll, error, error_size));
 }

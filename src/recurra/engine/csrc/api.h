@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "layout.h"
+#include "pool.h"
 
 #define RECURRA_API extern "C" __attribute__((visibility("default")))
 
@@ -42,6 +43,8 @@ using recurra_argument = recurra::Argument;
 using recurra_job = recurra::Job;
 
 // 0 done, 1 an error with its line, 2 cancelled: `poll`, which the calling thread asks every 20 ms
-// at most, answered other than 0. poll may be null. Results depend on neither threads nor jobs.
+// at most, answered other than 0. poll may be null. team: whose threads work, see pool.h; null: the
+// library's own. Results depend on neither threads nor jobs.
 RECURRA_API int recurra_run(const recurra_job* jobs, int64_t count, int64_t threads,
-                            int (*poll)(void), char* error, int64_t error_size);
+                            recurra::Team team, int (*poll)(void), char* error,
+                            int64_t error_size);

@@ -40,22 +40,18 @@ bool spin(const Done& done) {
 
 class Pool {
  public:
-  // False where another caller has the pool.
-  bool try_run(int64_t threads, const Work& work) {
-    const std::unique_lock<std::mutex> caller(callers_, std::try_to_lock);
-    if (!caller.owns_lock()) return false;
+  void run(int64_t threads, const Work& work) {
     const int64_t helpers = grow(threads - 1);
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       work_ = work;
       helpers_ = helpers;
-      pending_.store(helpers, std::memory_order_relaxed);
+      open_ = true;
       round_.fetch_add(1, std::memory_order_release);
     }
     if (sleeping_ > 0) wake_.notify_all();
     work.work(work.context, 0);
     wait(work);
-    return true;
   }
 
  private:
@@ -74,8 +70,7 @@ class Pool {
   }
 
   void serve(int64_t worker) {
-    // A worker born in the middle of a round has not missed it: rounds begin after grow().
-    int64_t seen = worker_round_;
+    int64_t seen = 0;
     for (;;) {
       const auto called = [&] { return round_.load(std::memory_order_acquire) != seen; };
       if (!spin(called)) {
@@ -85,16 +80,15 @@ class Pool {
         --sleeping_;
       }
       Work work;
-      bool mine;
       {
         const std::lock_guard<std::mutex> lock(mutex_);
         seen = round_.load(std::memory_order_relaxed);
-        mine = worker <= helpers_;
+        if (!open_ || worker > helpers_) continue;
+        active_.fetch_add(1, std::memory_order_relaxed);
         work = work_;
       }
-      if (!mine) continue;
       work.work(work.context, worker);
-      if (pending_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      if (active_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
         const std::lock_guard<std::mutex> lock(mutex_);
         done_.notify_one();
       }
@@ -102,44 +96,91 @@ class Pool {
   }
 
   void wait(const Work& work) {
-    const auto done = [&] { return pending_.load(std::memory_order_acquire) == 0; };
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      open_ = false;
+    }
+    const auto done = [&] { return active_.load(std::memory_order_acquire) == 0; };
     while (!spin(done)) {
       work.idle(work.context);
       std::unique_lock<std::mutex> lock(mutex_);
       done_.wait_for(lock, kNap, done);
     }
-    const std::lock_guard<std::mutex> lock(mutex_);
-    worker_round_ = round_.load(std::memory_order_relaxed);
   }
 
-  std::mutex callers_, mutex_;
+  std::mutex mutex_;
   std::condition_variable wake_, done_;
-  std::atomic<int64_t> round_{0}, pending_{0};
-  std::atomic<int64_t> sleeping_{0}, worker_round_{0};
+  std::atomic<int64_t> round_{0}, active_{0}, sleeping_{0};
+  bool open_ = false;  // whether workers may still join the round
   int64_t workers_ = 0, helpers_ = 0;
   Work work_{};
 };
 
-std::atomic<Pool*> pool{nullptr};
+// What the threads of a team see of one call.
+class Round {
+ public:
+  Round(int64_t threads, const Work& work) : threads_(threads), work_(work) {}
+
+  void part() {
+    if (pthread_equal(pthread_self(), caller_)) return lead();
+    const int64_t worker = next_.fetch_add(1, std::memory_order_relaxed);
+    if (worker >= threads_) return;
+    active_.fetch_add(1, std::memory_order_relaxed);
+    work_.work(work_.context, worker);
+    active_.fetch_sub(1, std::memory_order_release);
+  }
+
+ private:
+  // The caller waits for the others here, where it can be asked to stop, and not in the team.
+  void lead() {
+    work_.work(work_.context, 0);
+    while (!spin([&] { return active_.load(std::memory_order_acquire) == 0; })) {
+      work_.idle(work_.context);
+    }
+  }
+
+  const int64_t threads_;
+  const Work& work_;
+  const pthread_t caller_ = pthread_self();
+  std::atomic<int64_t> next_{1}, active_{0};
+};
+
+// What a process shares: who works, and on which threads.
+struct Threads {
+  std::mutex callers;
+  Pool pool;
+};
+
+std::atomic<Threads*> shared{nullptr};
 
 // The parent's threads do not exist in the child, and its locks may be held: leave it all behind.
-void in_child() { pool.store(nullptr, std::memory_order_relaxed); }
+std::atomic<bool> forked{false};
+void in_child() {
+  shared.store(nullptr, std::memory_order_relaxed);
+  forked.store(true, std::memory_order_relaxed);
+}
 const int at_fork = pthread_atfork(nullptr, nullptr, in_child);
 
-Pool* the_pool() {
-  Pool* found = pool.load(std::memory_order_acquire);
+Threads* the_threads() {
+  Threads* found = shared.load(std::memory_order_acquire);
   if (found) return found;
-  Pool* made = new (std::nothrow) Pool;
-  if (pool.compare_exchange_strong(found, made, std::memory_order_acq_rel)) return made;
+  Threads* made = new (std::nothrow) Threads;
+  if (shared.compare_exchange_strong(found, made, std::memory_order_acq_rel)) return made;
   delete made;
   return found;
 }
 
 }  // namespace
 
-void run_on_pool(int64_t threads, const Work& work) noexcept {
-  Pool* shared = threads > 1 ? the_pool() : nullptr;
-  if (!shared || !shared->try_run(threads, work)) work.work(work.context, 0);
+void run_on_threads(int64_t threads, const Work& work, Team team) noexcept {
+  Threads* all = threads > 1 ? the_threads() : nullptr;
+  if (!all) return work.work(work.context, 0);
+  const std::unique_lock<std::mutex> caller(all->callers, std::try_to_lock);
+  if (!caller.owns_lock()) return work.work(work.context, 0);
+  if (!team || forked.load(std::memory_order_relaxed)) return all->pool.run(threads, work);
+  Round round(threads, work);
+  team([](void* context) { static_cast<Round*>(context)->part(); }, &round,
+       static_cast<unsigned>(threads), 0);
 }
 
 }  // namespace recurra

@@ -9,7 +9,6 @@
 #include "call.h"
 #include "denormals.h"
 #include "interpret.h"
-#include "pool.h"
 
 namespace recurra {
 
@@ -20,8 +19,10 @@ constexpr int64_t kWorthSharing = 1 << 16;
 
 class Call {
  public:
-  Call(const Level& level, int64_t count, int64_t threads, int (*poll)(), const Memory& memory)
-      : level_(level), count_(count), threads_(threads), memory_(memory), control_(poll) {
+  Call(const Level& level, int64_t count, int64_t threads, Team team, int (*poll)(),
+       const Memory& memory)
+      : level_(level), count_(count), threads_(threads), team_(team), memory_(memory),
+        control_(poll) {
     const int64_t each = (threads + count - 1) / std::max<int64_t>(count, 1);
     for (int64_t at = 0; at < count; ++at) {
       tiles_ += cut(memory.jobs[at].rows, at, each, memory.tiles + tiles_);
@@ -58,7 +59,8 @@ class Call {
       }
     };
     work.idle = [](void* pointer) { static_cast<Context*>(pointer)->call->control_.ask(); };
-    run_on_pool(std::min(threads_, tasks), work);
+    // A team keeps its size, for it would end threads that it does not need this time.
+    run_on_threads(tasks < 2 ? 1 : team_ ? threads_ : std::min(threads_, tasks), work, team_);
   }
 
   int64_t weights() const {
@@ -158,6 +160,7 @@ class Call {
 
   const Level& level_;
   const int64_t count_, threads_;
+  const Team team_;
   const Memory& memory_;
   Control control_;
   int64_t tiles_ = 0;
@@ -165,8 +168,8 @@ class Call {
 
 }  // namespace
 
-Outcome run_jobs(const Level& level, const Job* jobs, int64_t count, int64_t threads, int (*poll)(),
-                 char* error, int64_t error_size) noexcept {
+Outcome run_jobs(const Level& level, const Job* jobs, int64_t count, int64_t threads, Team team,
+                 int (*poll)(), char* error, int64_t error_size) noexcept {
   const auto fail = [&](const char* complaint) {
     std::snprintf(error, error_size, "run: %s", complaint);
     return Outcome::failed;
@@ -185,7 +188,7 @@ Outcome run_jobs(const Level& level, const Job* jobs, int64_t count, int64_t thr
   Outcome outcome = Outcome::done;
   if (complaint) {
     outcome = fail(complaint);
-  } else if (!Call(level, count, threads, poll, memory).run()) {
+  } else if (!Call(level, count, threads, team, poll, memory).run()) {
     outcome = Outcome::cancelled;
   }
   give_block(block, bytes);

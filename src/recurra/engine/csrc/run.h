@@ -5,6 +5,7 @@
 #include "decode.h"
 #include "dispatch.h"
 #include "layout.h"
+#include "pool.h"
 
 namespace recurra {
 
@@ -21,7 +22,7 @@ struct Handle {
 enum class Outcome { done, failed, cancelled };
 
 // The jobs' programs exist and 0 <= B, T <= 2^31. `error` (never null) gets one line on failure.
-Outcome run_jobs(const Level& level, const Job* jobs, int64_t count, int64_t threads, int (*poll)(),
-                 char* error, int64_t error_size) noexcept;
+Outcome run_jobs(const Level& level, const Job* jobs, int64_t count, int64_t threads, Team team,
+                 int (*poll)(), char* error, int64_t error_size) noexcept;
 
 }  // namespace recurra
