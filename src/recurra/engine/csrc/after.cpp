@@ -1,6 +1,7 @@
 #include "after.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace recurra {
 
@@ -45,32 +46,60 @@ class Addresses {
   int64_t batch_ = 0, time_ = 0, columns_, t_ = 0, r_ = 0;
 };
 
+// One contraction and those after it that have its left-hand side; of several blocks, one.
 template <typename T>
-void contract(const Sums<T>& sums, const Instruction& i, int64_t share, int64_t shares) {
-  const Argument& c = sums.arguments[i.numbers[0]];
-  if (!c.ptr) return;
-  const int64_t M = i.numbers[1], N = i.numbers[2], blocks = i.numbers[3];
-  const int64_t sm = c.stride[1], sn = c.stride[2];
-  const int64_t units = sums.kernels->contract_units(M, N, sm, sn);
-  const int64_t unit0 = units * share / shares, unit1 = units * (share + 1) / shares;
-  if (unit0 == unit1) return;
-  const int64_t all = sums.rows->packed();
-  const T *a[kContractRows], *b[kContractRows];
-  for (int64_t block = 0; block < blocks; ++block) {
-    Addresses<T> left(sums, i.operands[0], block * M), right(sums, i.operands[1], block * N);
-    T* out = static_cast<T*>(c.ptr) + block * c.stride[0];
+class Together {
+ public:
+  Together(const Sums<T>& sums, const Instruction* first, const Instruction* end, int64_t block)
+      : sums_(sums), first_(*first), left_(sums, first->operands[0], block * first->numbers[1]) {
+    for (const Instruction* i = first; i != end && sides_ < kMostRights; ++i, ++taken_) {
+      if (i != first && !fits(*i)) break;
+      const Argument& c = sums.arguments[i->numbers[0]];
+      if (!c.ptr) continue;
+      const int64_t N = i->numbers[2];
+      T* out = static_cast<T*>(c.ptr) + block * c.stride[0];
+      right_[sides_] = {b_[sides_], out, c.stride[1], c.stride[2], N};
+      from_[sides_++].emplace(sums, i->operands[1], block * N);
+    }
+  }
+
+  int64_t taken() const { return taken_; }
+
+  // False once the call is to stop.
+  bool run(int64_t share, int64_t shares) {
+    const int64_t M = first_.numbers[1], all = sums_.rows->packed();
+    const int64_t units = sides_ ? sums_.kernels->contract_units(M, right_, sides_) : 0;
+    const int64_t unit0 = units * share / shares, unit1 = units * (share + 1) / shares;
+    if (unit0 == unit1) return true;
     int64_t done = 0;
     // Without any rows there is still a result: zeros.
     do {
-      if (sums.control->stopped(sums.worker)) return;
+      if (sums_.control->stopped(sums_.worker)) return false;
       const int64_t now = std::min(all - done, kContractRows);
-      left.next(now, a);
-      right.next(now, b);
-      sums.kernels->contract(a, b, now, done == 0, out, sm, sn, M, N, unit0, unit1, sums.scratch);
+      left_.next(now, a_);
+      for (int64_t i = 0; i < sides_; ++i) from_[i]->next(now, b_[i]);
+      sums_.kernels->contract(a_, M, right_, sides_, now, done == 0, unit0, unit1, sums_.scratch);
       done += now;
     } while (done < all);
+    return true;
   }
-}
+
+ private:
+  bool fits(const Instruction& i) const {
+    const Operand &one = first_.operands[0], &other = i.operands[0];
+    return i.code == kContract && i.numbers[3] == 1 && first_.numbers[3] == 1 &&
+           i.numbers[1] == first_.numbers[1] && one.buffer == other.buffer &&
+           one.offset == other.offset && one.after == other.after;
+  }
+
+  const Sums<T>& sums_;
+  const Instruction& first_;
+  Addresses<T> left_;
+  std::optional<Addresses<T>> from_[kMostRights];
+  Right<T> right_[kMostRights];
+  int64_t sides_ = 0, taken_ = 0;
+  const T *a_[kContractRows], *b_[kMostRights][kContractRows];
+};
 
 // The rows of a sum are few and added in ascending order.
 template <typename T>
@@ -93,13 +122,24 @@ void total(const Sums<T>& sums, const Instruction& i) {
 
 template <typename T>
 void run_share(const Sums<T>& sums, int64_t share, int64_t shares) noexcept {
+  const auto& segment = sums.program->segment(Phase::contract);
+  const Instruction* i = segment.data();
+  const Instruction* end = i + segment.size();
   int64_t turn = 0;
-  for (const Instruction& i : sums.program->segment(Phase::contract)) {
-    if (i.code == kContract) {
-      contract(sums, i, share, shares);
-    } else if (turn++ % shares == share) {
-      total(sums, i);
+  while (i != end) {
+    if (i->code == kTotal) {
+      if (turn++ % shares == share) total(sums, *i);
+      ++i;
+      continue;
     }
+    const int64_t blocks = i->numbers[3];
+    int64_t taken = 1;
+    for (int64_t block = 0; block < blocks; ++block) {
+      Together<T> together(sums, i, end, block);
+      if (!together.run(share, shares)) return;
+      taken = together.taken();
+    }
+    i += taken;
   }
 }
 

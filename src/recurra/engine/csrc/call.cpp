@@ -73,15 +73,16 @@ void lay_out_job(const Level& level, const Job& job, Ready& ready, Carver& carve
 
 // What the sums over all rows of a backward need to work in.
 int64_t sum_scratch(const Level& level, const Ready& ready) {
-  int64_t bytes = 0;
-  if (!ready.job->backward) return bytes;
+  int64_t M = 0, N = 0, bytes = 0;
   for (const Instruction& i : ready.program->segment(Phase::contract)) {
     if (i.code != kContract) continue;
-    by_scalar(*ready.program, [&](auto scalar) {
-      const int64_t M = i.numbers[1], N = i.numbers[2];
-      bytes = std::max(bytes, level.kernels(scalar).contract_scratch(M, N));
-    });
+    M = std::max(M, i.numbers[1]);
+    N = std::max(N, i.numbers[2]);
   }
+  if (!ready.job->backward || M == 0 || N == 0) return bytes;
+  by_scalar(*ready.program, [&](auto scalar) {
+    bytes = level.kernels(scalar).contract_scratch(M, times(kMostRights, N));
+  });
   return bytes;
 }
 

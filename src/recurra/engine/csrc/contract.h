@@ -4,13 +4,15 @@
 // tiles: the product of two numbers does not say which was which, so the choice may follow the
 // strides of C and the waste in half-filled vectors without showing in a result.
 //
+// Contractions with one left-hand side may go together: its rows are gathered once.
+//
 // A unit is a panel of columns times a band of rows. Both parts of a and b are copied to scratch
 // memory first, where they lie dense for all tiles: panels once a call, bands one after another.
 
 #pragma once
 
 #include "kernels.h"
-#include "pack.h"
+#include "tile.h"
 
 namespace recurra::RECURRA_LEVEL {
 
@@ -21,38 +23,48 @@ template <typename T>
 constexpr int64_t kBandWidth = kBand + 64 / sizeof(T);
 
 template <typename T>
+int64_t contract_panels(int64_t N) {
+  return (N + kPanel<T> - 1) / kPanel<T>;
+}
+
+template <typename T>
 struct Grid {
   const T* const* a;  // rows of register tiles
-  const T* const* b;  // columns
-  T* c;
-  int64_t sm, sn, M, N;  // of C with a's axis first
-  int64_t bands, panels;
+  int64_t M;
+  Right<T> right[kMostRights];  // columns
+  int64_t bands, panels;        // of all sides together
 };
 
 template <typename T>
-Grid<T> contract_grid(const T* const* a, const T* const* b, T* c, int64_t sm, int64_t sn,
-                      int64_t M, int64_t N) {
+Grid<T> contract_grid(const T* const* a, int64_t M, const Right<T>* rights, int64_t sides) {
   constexpr int64_t L = kLanes<T>;
+  Grid<T> g{a, M, {}, 0, 0};
+  for (int64_t i = 0; i < sides; i++) g.right[i] = rights[i];
+  const auto [b, c, sm, sn, N] = rights[0];
   // Eighths of a vector operation a row of a and b; C is scattered one by one unless contiguous.
   const int64_t along_n = M * ((N + L - 1) / L) * (sn == 1 ? 8 : 11);
   const int64_t along_m = N * ((M + L - 1) / L) * (sm == 1 ? 8 : 11);
-  Grid<T> g{a, b, c, sm, sn, M, N, 0, 0};
-  if (along_m < along_n) g = {b, a, c, sn, sm, N, M, 0, 0};
+  if (sides == 1 && along_m < along_n) {
+    g.a = b;
+    g.M = N;
+    g.right[0] = {a, c, sn, sm, M};
+  }
   g.bands = (g.M + kBand - 1) / kBand;
-  g.panels = (g.N + kPanel<T> - 1) / kPanel<T>;
+  for (int64_t i = 0; i < sides; i++) g.panels += contract_panels<T>(g.right[i].N);
   return g;
 }
 
 template <typename T>
-int64_t contract_units(int64_t M, int64_t N, int64_t sm, int64_t sn) {
-  const Grid<T> g = contract_grid<T>(nullptr, nullptr, nullptr, sm, sn, M, N);
+int64_t contract_units(int64_t M, const Right<T>* rights, int64_t sides) {
+  const Grid<T> g = contract_grid<T>(nullptr, M, rights, sides);
   return g.bands * g.panels;
 }
 
 template <typename T>
 int64_t contract_scratch(int64_t M, int64_t N) {
-  const int64_t wide = packed_columns<T>(M > N ? M : N);
-  return kContractRows * (kBandWidth<T> + wide) * static_cast<int64_t>(sizeof(T));
+  const int64_t panels = contract_panels<T>(M > N ? M : N) + kMostRights;
+  const int64_t columns = kBandWidth<T> + panels * kPanel<T>;
+  return kContractRows * columns * static_cast<int64_t>(sizeof(T));
 }
 
 // out[k][0..n), rows `width` apart, = rows[k][first..first + n); filled up with 0 to whole vectors.
@@ -129,24 +141,27 @@ void contract_panel(const T* a, const T* b, int64_t count, bool first, T* c, int
 }
 
 template <typename T>
-void contract(const T* const* a, const T* const* b, int64_t count, bool first, T* c, int64_t sm,
-              int64_t sn, int64_t M, int64_t N, int64_t unit0, int64_t unit1, void* scratch) {
-  const Grid<T> g = contract_grid(a, b, c, sm, sn, M, N);
+void contract(const T* const* a, int64_t M, const Right<T>* rights, int64_t sides, int64_t count,
+              bool first, int64_t unit0, int64_t unit1, void* scratch) {
+  const Grid<T> g = contract_grid(a, M, rights, sides);
   T* band = static_cast<T*>(scratch);
   T* panels = band + kContractRows * kBandWidth<T>;
   int64_t here = -1;
   for (int64_t unit = unit0; unit < unit1; unit++) {
-    const int64_t i = unit / g.panels, j = unit % g.panels;
+    const int64_t i = unit / g.panels;
+    int64_t j = unit % g.panels;
+    T* panel = panels + j * kPanel<T> * kContractRows;
+    const Right<T>* r = g.right;
+    for (; j >= contract_panels<T>(r->N); r++) j -= contract_panels<T>(r->N);
     const int64_t m0 = g.M * i / g.bands, height = g.M * (i + 1) / g.bands - m0;
-    const int64_t n0 = j * kPanel<T>, left = g.N - n0;
+    const int64_t n0 = j * kPanel<T>, left = r->N - n0;
     const int64_t n = left < kPanel<T> ? left : kPanel<T>;
     const int64_t vectors = (n + kLanes<T> - 1) / kLanes<T>;
-    T* panel = panels + n0 * kContractRows;
     if (i != here) gather(g.a, count, m0, height, band, kBandWidth<T>);
     here = i;
-    if (unit - unit0 < g.panels) gather(g.b, count, n0, n, panel, vectors * kLanes<T>);
+    if (unit - unit0 < g.panels) gather(r->b, count, n0, n, panel, vectors * kLanes<T>);
     choose<kPanelVectors>(vectors, [&]<int C>() {
-      contract_panel<T, C>(band, panel, count, first, g.c + m0 * g.sm + n0 * g.sn, g.sm, g.sn,
+      contract_panel<T, C>(band, panel, count, first, r->c + m0 * r->sm + n0 * r->sn, r->sm, r->sn,
                            height, n);
     });
   }

@@ -38,6 +38,16 @@ constexpr int64_t kSumRows = 4;
 
 constexpr int64_t kOperations = 64;
 
+// One of the right-hand sides of a contraction, and where its sums go: element (m, n) at
+// c + m * sm + n * sn, any strides.
+template <typename T>
+struct Right {
+  const T* const* b;
+  T* c;
+  int64_t sm, sn, N;
+};
+constexpr int64_t kMostRights = 4;
+
 template <typename T>
 struct Kernels {
   // Bytes that pack() fills for a (K, N) matrix, and its units of work: panels of columns.
@@ -57,19 +67,19 @@ struct Kernels {
   void (*product)(const T* x, int64_t ldx, const void* packed, bool half, const T* bias,
                   bool accumulate, T* y, int64_t ldy, int64_t rows, int64_t K, int64_t N);
 
-  // C[m][n] (first: =, else +=) sum over k < count of a[k][m] * b[k][n]: one block of rows.
+  // For each right-hand side: c[m][n] (first: =, else +=) sum over k < count of a[k][m] * b[k][n]:
+  // one block of rows.
   //
   //   a, b     addresses of rows: row k begins at a[k] (M columns) and b[k] (N columns);
   //            count <= kContractRows
-  //   c        element (m, n) at c + m * sm + n * sn, any strides
-  //   unit0..  the tiles of C to work on, of contract_units(M, N); threads share C by units, so
+  //   rights   [1..kMostRights]
+  //   unit0..  the tiles of all c to work on, of contract_units(); threads share them by units, so
   //            that nobody splits k. Blocks of rows come in ascending order.
-  //   scratch  [contract_scratch(M, N)] bytes of the calling thread
-  int64_t (*contract_units)(int64_t M, int64_t N, int64_t sm, int64_t sn);
+  //   scratch  [contract_scratch(M, N)] bytes of the calling thread, N of all sides together
+  int64_t (*contract_units)(int64_t M, const Right<T>* rights, int64_t sides);
   int64_t (*contract_scratch)(int64_t M, int64_t N);
-  void (*contract)(const T* const* a, const T* const* b, int64_t count, bool first, T* c,
-                   int64_t sm, int64_t sn, int64_t M, int64_t N, int64_t unit0, int64_t unit1,
-                   void* scratch);
+  void (*contract)(const T* const* a, int64_t M, const Right<T>* rights, int64_t sides,
+                   int64_t count, bool first, int64_t unit0, int64_t unit1, void* scratch);
 
   // Per row r and group g: y[i J + j] (+)= sum over k of a[i a_i + k a_k] * b[k b_k + j b_j], k
   // in ascending fused chains (for a_k = b_k = 1 in fixed partial chains, see batched.h).
