@@ -1,5 +1,7 @@
 """Whole programs on the native engine: time, ragged rows, threads, directions."""
 
+from array import array
+
 import pytest
 import torch
 from tests.engine.programs import Runner, Writer, elman, nan, numbers, randn
@@ -186,7 +188,7 @@ def test_a_prepared_call_may_be_pointed_elsewhere():
     call()
     other = torch.zeros_like(y)
     at = writer.number(y)
-    call.arguments[0][4 * at : 4 * at + 4] = numbers(other)
+    call.arguments[0][4 * at : 4 * at + 4] = array("q", numbers(other))
     call()
     assert torch.equal(other, y)
 

@@ -99,7 +99,13 @@ class Arguments:
             words[word : word + 4] = self._value(given[node], argument, alive)
         for word, kind, index in self.rows:
             tensor = found[kind][index]
-            if tensor is not None:
+            if tensor is None:
+                continue
+            if tensor.dtype == self.dtype and tensor.is_contiguous():
+                words[word], words[word + 1] = tensor.data_ptr(), tensor.stride(0)
+                if kind in PER_STEP:
+                    words[word + 2] = tensor.stride(1)
+            else:
                 words[word : word + 3] = self._row(tensor, kind, alive)
         for word, node, argument in self.sums:
             words[word : word + 4] = self._block(found["over"][node], argument.offset)
@@ -119,7 +125,7 @@ class Arguments:
         lead = 2 if kind in PER_STEP else 1
         if value.dtype != self.dtype:
             value = value.to(self.dtype).contiguous()
-        elif not value.is_contiguous() and not _packed(value, lead):
+        elif not _packed(value, lead):
             if any(value.stride()[:lead]):
                 value = value.contiguous()
             else:  # such as the gradient of a sum: every row is the same one

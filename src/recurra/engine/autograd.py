@@ -137,7 +137,8 @@ class Native(torch.autograd.Function):
             once_more, *_ = ctx.machine.forward(parts, ctx.call.rows, kept)
             native.run([once_more.job], torch.get_num_threads())
         ctx.spent = True
-        task, made = ctx.machine.backward(parts, ctx.call.rows, kept, dy, dlast)
+        first = ctx.call.parts(needs)[2]
+        task, made = ctx.machine.backward(parts, ctx.call.rows, kept, dy, dlast, first)
         native.run([task.job], torch.get_num_threads())
         found = [*made.parameters(), *made.x, *made.state, *made.context]
         return (None, None, *asked(found, needs))

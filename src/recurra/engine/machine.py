@@ -71,8 +71,13 @@ class Machine:
         kept: Tensor,
         dy: Tensor,
         dlast: Sequence[Tensor],
+        first: Sequence[bool] | None = None,
     ) -> tuple["Task", "Gradients"]:
-        """The task, and the gradients that it will fill."""
+        """The task, and the gradients that it will fill.
+
+        Args:
+            first: which gradients of first states are wanted; all when not given.
+        """
         dx = [
             None if node is None else blank(each.shape, self.dtype)
             for node, each in zip(self.outputs["dx"], tensors.x, strict=True)
@@ -81,7 +86,8 @@ class Machine:
             None if node is None else _like(each)
             for node, each in zip(self.outputs["dcontext"], tensors.context, strict=True)
         ]
-        dfirst = [_like(each) for each in dlast]
+        wanted = first or [True] * len(dlast)
+        dfirst = [_like(each) if yes else None for each, yes in zip(dlast, wanted, strict=True)]
         sums = {
             node: blank(node.shape, self.dtype)
             if full
@@ -175,7 +181,7 @@ class Gradients:
     values: Values
     sums: Values
     x: list[Tensor | None]
-    state: list[Tensor]
+    state: list[Tensor | None]
     context: list[Tensor | None]
 
     def parameters(self) -> list[Tensor | None]:

@@ -9,6 +9,7 @@ import ctypes
 import os
 import threading
 import warnings
+from array import array
 from collections.abc import Callable, Generator, Sequence
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_void_p
 from dataclasses import dataclass
@@ -216,9 +217,9 @@ class Call:
         words: list[int] = []
         for job, arguments in zip(jobs, self.arguments, strict=True):
             flags = int(job.reverse) | int(job.backward) << 32
-            words += (job.program.address, ctypes.addressof(arguments), job.program.arguments)
+            words += (job.program.address, _address(arguments), job.program.arguments)
             words += (job.B, job.T, job.order, job.lengths, flags, job.kept)
-        self._jobs = (c_int64 * len(words))(*words)
+        self._jobs = array("q", words)
         self._line = _line()
 
     def __call__(self) -> None:
@@ -230,7 +231,7 @@ class Call:
         poll = _polling.begin()
         try:
             status = self._run(
-                self._jobs, self._count, self.threads, team(), poll, self._line, _LINE
+                _address(self._jobs), self._count, self.threads, team(), poll, self._line, _LINE
             )
         finally:
             if poll is not None:
@@ -244,13 +245,17 @@ def run(jobs: Sequence[Job], threads: int) -> None:
     Call(jobs, threads)()
 
 
-def _numbers(job: Job) -> "ctypes.Array[c_int64]":
+def _address(numbers: "array[int]") -> int:
+    return numbers.buffer_info()[0]
+
+
+def _numbers(job: Job) -> "array[int]":
     if len(job.arguments) != 4 * job.program.arguments:
         raise ShapeError(
             f"native: {len(job.arguments)} numbers for the arguments, the program has "
             f"{job.program.arguments} arguments of 4"
         )
-    return (c_int64 * len(job.arguments))(*job.arguments)
+    return array("q", job.arguments)
 
 
 _lines = threading.local()
