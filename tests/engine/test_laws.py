@@ -281,6 +281,25 @@ def test_fork_after_use(number):
     assert _python(code) == "0 True"
 
 
+def test_first_use_in_a_child():
+    """A child of a process whose torch has worked on two threads, and that never used the engine."""
+    code = """
+        import os, torch
+        torch.set_num_threads(2)
+        from recurra.cells import GRU
+
+        cell, x = GRU(8, 16), torch.randn(16, 20, 8)
+        torch.randn(1_000_000).sum()
+        child = os.fork()
+        if child == 0:
+            with torch.no_grad():
+                y, _ = cell.sequence(x)
+            os._exit(0 if y.isfinite().all() else 3)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """
+    assert _python(code) == "0"
+
+
 SOON = 3.0  # seconds, on a busy machine
 
 

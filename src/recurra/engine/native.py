@@ -89,6 +89,18 @@ def team() -> int | None:
         return None
 
 
+_forked = False
+
+
+def _in_child() -> None:
+    global _forked
+    _forked = True
+
+
+# A child has none of its parent's threads, and torch's runtime does not know.
+os.register_at_fork(after_in_child=_in_child)
+
+
 def _load() -> ctypes.CDLL:
     lib = ctypes.CDLL(str(PATH))
     lib.recurra_abi.restype = c_int
@@ -231,7 +243,13 @@ class Call:
         poll = _polling.begin()
         try:
             status = self._run(
-                _address(self._jobs), self._count, self.threads, team(), poll, self._line, _LINE
+                _address(self._jobs),
+                self._count,
+                self.threads,
+                None if _forked else team(),
+                poll,
+                self._line,
+                _LINE,
             )
         finally:
             if poll is not None:
