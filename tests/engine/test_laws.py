@@ -282,7 +282,7 @@ def test_fork_after_use(number):
 
 
 def test_first_use_in_a_child():
-    """A child of a process whose torch has worked on two threads, and that never used the engine."""
+    """A child that uses the engine first, of a process whose torch has worked on two threads."""
     code = """
         import os, torch
         torch.set_num_threads(2)
