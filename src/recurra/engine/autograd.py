@@ -96,8 +96,9 @@ def infer(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
             raise
         say_plain(call.name, reason)
         return _rounded(call, tensors)
-    task, y, last = made.forward(Tensors(*call.parts(tensors)), call.rows, None)
-    native.run([task.job], torch.get_num_threads())
+    parts = made.parts(call.rows)
+    task, y, last = made.forward(Tensors(*call.parts(tensors)), call.rows, None, parts=parts)
+    native.run(task.jobs, torch.get_num_threads())
     return (y, *last)
 
 
@@ -117,11 +118,12 @@ class Native(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: Call, made: Machine, *tensors: Tensor) -> tuple[Tensor, ...]:
         rows = call.rows
-        kept = memory(made.program.kept_bytes(rows.B, rows.count()))
-        task, y, last = made.forward(Tensors(*call.parts(tensors)), rows, kept)
-        native.run([task.job], torch.get_num_threads())
+        parts = made.parts(rows)
+        kept = memory(made.kept_bytes(rows, parts))
+        task, y, last = made.forward(Tensors(*call.parts(tensors)), rows, kept, parts=parts)
+        native.run(task.jobs, torch.get_num_threads())
         ctx.save_for_backward(*tensors, kept)
-        ctx.call, ctx.machine, ctx.spent = call, made, False
+        ctx.call, ctx.machine, ctx.parts, ctx.spent = call, made, parts, False
         return (y, *last)
 
     @staticmethod
@@ -130,16 +132,16 @@ class Native(torch.autograd.Function):
         *tensors, kept = ctx.saved_tensors
         if torch.is_grad_enabled():
             return (None, None, *again(ctx.call, tensors, needs, (dy, *dlast)))
-        parts = Tensors(*ctx.call.parts(tensors))
+        given, rows = Tensors(*ctx.call.parts(tensors)), ctx.call.rows
         kept = aligned(kept)
         if ctx.spent:
             # A backward writes over what it has read; the graph was retained for another one.
-            once_more, *_ = ctx.machine.forward(parts, ctx.call.rows, kept)
-            native.run([once_more.job], torch.get_num_threads())
+            once_more, *_ = ctx.machine.forward(given, rows, kept, parts=ctx.parts)
+            native.run(once_more.jobs, torch.get_num_threads())
         ctx.spent = True
         first = ctx.call.parts(needs)[2]
-        task, made = ctx.machine.backward(parts, ctx.call.rows, kept, dy, dlast, first)
-        native.run([task.job], torch.get_num_threads())
+        task, made = ctx.machine.backward(given, rows, kept, dy, dlast, first, ctx.parts)
+        native.run(task.jobs, torch.get_num_threads())
         found = [*made.parameters(), *made.x, *made.state, *made.context]
         return (None, None, *asked(found, needs))
 

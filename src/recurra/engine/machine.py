@@ -1,7 +1,7 @@
 """Runs plans natively: gives a program its arguments, and makes results of what it wrote."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recurra.engine import native
+from recurra.engine import channels, native
 from recurra.engine.arguments import Arguments
 from recurra.engine.compute import Values, evaluate, order
 from recurra.engine.emit import emit
@@ -39,6 +39,9 @@ class Machine:
         self.dtype = dtype
         made = emit(plan, training=training, double=dtype == torch.float64, half=half)
         self.program = native.Program(made.program)
+        self.plain = made.program
+        self.channels = channels.channels(made.program)
+        self._narrow: dict[int, native.Program] = {}
         self.buffers = len(made.program.buffers)
         (y,) = plan.outputs("y")
         self.y_shape = y.shape
@@ -51,18 +54,40 @@ class Machine:
         known = {node for node, _ in self.sums} | self.ways[True].known
         self.finish = order(wanted, known)
 
+    def parts(self, rows: Rows) -> int:
+        """Into how many parts channels are cut; 1 but for elementwise recurrences of few rows."""
+        return channels.parts(self.channels, rows.B, rows.T, torch.get_num_threads())
+
+    def kept_bytes(self, rows: Rows, parts: int = 1) -> int:
+        """What the forward keeps for the backward."""
+        return parts * self._program(parts).kept_bytes(rows.B, rows.count())
+
+    def _program(self, parts: int) -> native.Program:
+        if parts == 1:
+            return self.program
+        if parts not in self._narrow:
+            narrow = channels.narrowed(self.plain, self.channels, parts)
+            self._narrow[parts] = native.Program(narrow)
+        return self._narrow[parts]
+
     def forward(
-        self, tensors: "Tensors", rows: Rows, kept: Tensor | None, y: Tensor | None = None
+        self,
+        tensors: "Tensors",
+        rows: Rows,
+        kept: Tensor | None,
+        y: Tensor | None = None,
+        parts: int = 1,
     ) -> tuple["Task", Tensor, list[Tensor]]:
         """The task, and the outputs that it will fill.
 
         Args:
             y: where they go; each step of a row in one piece.
+            parts: of the channels, each a job.
         """
         y = blank((rows.B, rows.T, *self.y_shape), self.dtype) if y is None else y
         last = [_like(each) for each in tensors.state]
         found = {"x": tensors.x, "y": (y,), "first": tensors.state, "last": last}
-        return self._task(tensors, found, rows, kept, backward=False), y, last
+        return self._task(tensors, found, rows, kept, parts, backward=False), y, last
 
     def backward(
         self,
@@ -72,11 +97,13 @@ class Machine:
         dy: Tensor,
         dlast: Sequence[Tensor],
         first: Sequence[bool] | None = None,
+        parts: int = 1,
     ) -> tuple["Task", "Gradients"]:
         """The task, and the gradients that it will fill.
 
         Args:
             first: which gradients of first states are wanted; all when not given.
+            parts: as in the forward.
         """
         dx = [
             None if node is None else blank(each.shape, self.dtype)
@@ -103,7 +130,7 @@ class Machine:
             "drow": dcontext,
             "over": sums,
         }
-        task = self._task(tensors, found, rows, kept, backward=True)
+        task = self._task(tensors, found, rows, kept, parts, backward=True)
         return task, Gradients(self, task.values, sums, dx, dfirst, dcontext)
 
     def _task(
@@ -112,13 +139,14 @@ class Machine:
         found: dict[str, Any],
         rows: Rows,
         kept: Tensor | None,
+        parts: int,
         *,
         backward: bool,
     ) -> "Task":
         way = self.ways[backward]
         words, values, alive = way.fill(tensors.parameters, tensors.context, found)
         job = native.Job(
-            self.program,
+            self._program(parts),
             words,
             rows.B,
             rows.T,
@@ -128,7 +156,22 @@ class Machine:
             backward,
             0 if kept is None else kept.data_ptr(),
         )
-        return Task(job, values, (alive, found, rows, kept))
+        jobs = [job] if parts == 1 else self._cut(job, rows, parts)
+        return Task(jobs, values, (alive, found, rows, kept))
+
+    def _cut(self, job: native.Job, rows: Rows, parts: int) -> list[native.Job]:
+        """A job a part, each on its own columns and its own kept memory."""
+        each = self.channels // parts * self.dtype.itemsize
+        size = self._program(parts).kept_bytes(rows.B, rows.count())
+        wide = channels.wide(self.plain)
+        found = []
+        for part in range(parts):
+            words = list(job.arguments)
+            for number, moves in enumerate(wide):
+                if moves and words[4 * number]:
+                    words[4 * number] += part * each
+            found.append(replace(job, arguments=words, kept=job.kept and job.kept + part * size))
+        return found
 
 
 def blank(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
@@ -156,9 +199,9 @@ def _filled(program: Program, arguments: Sequence[Any]) -> dict[Node, int]:
 
 @dataclass(slots=True)
 class Task:
-    """A job, the values that it was given, and the memory that it reads and writes."""
+    """Jobs, the values that they were given, and the memory that they read and write."""
 
-    job: native.Job
+    jobs: list[native.Job]
     values: Values
     alive: Any
 

@@ -98,7 +98,7 @@ def infer(
         y, last, _ = _eager(call, parts, None)
         return [y, *last]
     task, y, last = made.forward(parts, call.rows, None)
-    native.run([task.job], torch.get_num_threads())
+    native.run(task.jobs, torch.get_num_threads())
     return [y, *last]
 
 
@@ -121,7 +121,7 @@ def train(
         y, last, _ = _eager(call, parts, wanted)
         return [y, *last, kept]
     task, y, last = made.forward(parts, call.rows, kept)
-    native.run([task.job], torch.get_num_threads())
+    native.run(task.jobs, torch.get_num_threads())
     return [y, *last, kept]
 
 
@@ -148,7 +148,7 @@ def backward(
     else:
         # The library works in the memory it kept, and an operation leaves its arguments alone.
         task, filled = made.backward(parts, call.rows, kept.clone(), dy, dlast)
-        native.run([task.job], torch.get_num_threads())
+        native.run(task.jobs, torch.get_num_threads())
         found = [*filled.parameters(), *filled.x, *filled.state, *filled.context]
     every = zip(tensors, found, needs, strict=True)
     return _apart(

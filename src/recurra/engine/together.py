@@ -133,8 +133,7 @@ class Together(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, parts: list[Part], *tensors: Tensor) -> tuple[Tensor, ...]:
-        B, N = parts[0].call.rows.B, parts[0].call.rows.count()
-        kept = [memory(part.machine.program.kept_bytes(B, N)) for part in parts]
+        kept = [memory(part.machine.kept_bytes(part.call.rows)) for part in parts]
         found = _forward(parts, tensors, kept)
         ctx.save_for_backward(*tensors, *kept)
         # No gradient, rather than zeros: what none reaches does not run, as a node of its own.
@@ -255,7 +254,7 @@ def _columns(parts: list[Part], y: Tensor) -> tuple[Tensor, ...]:
 def _run(parts: Sequence[Part], tasks: Sequence[Task]) -> None:
     """All in one call, where that keeps every thread busy; else one after another."""
     threads = torch.get_num_threads()
-    jobs = [task.job for task in tasks]
+    jobs = [job for task in tasks for job in task.jobs]
     calls = [jobs] if _alike(parts, threads) else [[job] for job in jobs]
     for each in calls:
         native.run(each, threads)
