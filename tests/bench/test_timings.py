@@ -104,7 +104,8 @@ def test_every_call_is_made_in_every_round(monkeypatch):
     made = []
     calls = {name: lambda name=name: made.append(name) for name in "ab"}
     rows = compare("case", "infer", 1, calls["a"], calls, Budget(0.0, 5))
-    assert "".join(made[-15:]) == 5 * "aab"
+    assert "".join(made[-10:]) == 5 * "ab"
+    assert made.count("a") > 2 * made.count("b")
     assert [row.peer for row in rows] == ["a", "b"]
     assert all(isinstance(row, Timing) for row in rows)
 
