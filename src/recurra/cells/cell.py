@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from recurra.cells.check import admit, as_initial
-from recurra.engine import leaves, run
+from recurra.engine import autocasts, leaves, run
 
 State = TypeVar("State", bound=tuple[Any, ...])
 # A tensor, or a NamedTuple of them; each cell says which in its `step`.
@@ -75,10 +75,13 @@ class Cell(nn.Module, ABC, Generic[State]):
             OptionError: checkpoint or weights do not fit.
         """
         initial = admit(type(self).__name__, self, x, state, lengths, reset)
-        x = as_initial(x, initial)
-        state = initial if state is None else as_initial(state, initial)
-        B, T = leaves(x)[0].shape[:2]
-        if leaves(x)[0].is_cuda:
+        state = initial if state is None else state
+        first = leaves(x)[0]
+        B, T = first.shape[:2]
+        casts = autocasts(first.device.type)
+        if casts:
+            x, state = as_initial(x, initial), as_initial(state, initial)
+        if first.is_cuda:
             from recurra.cells import vendor  # it knows the classic cells, which begin here
 
             if vendor.serves(self, "cuda", B, T, reset, checkpoint, weights):
@@ -88,7 +91,7 @@ class Cell(nn.Module, ABC, Generic[State]):
             self.step,
             x,
             state,
-            as_initial(context, initial),
+            as_initial(context, initial) if casts else context,
             lengths=lengths,
             reset=reset,
             initial=initial,

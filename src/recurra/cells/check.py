@@ -120,8 +120,10 @@ def _check_leaf(where: str, state: Tree, initial: Tensor | None) -> None:
 
 
 def _fits(came: Tensor, takes: torch.dtype) -> bool:
+    if came.dtype == takes:
+        return True
     cast = autocasts(came.device.type)
-    return came.dtype == takes or (cast and came.is_floating_point() and takes.is_floating_point)
+    return cast and came.is_floating_point() and takes.is_floating_point
 
 
 def _check_lengths(where: str, lengths: Tensor, B: int, T: int) -> None:

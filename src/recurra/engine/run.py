@@ -186,7 +186,7 @@ def method_of(step: Step, x: Tree, state: Tree, context: Tree) -> tuple[nn.Modul
     if dtype not in (torch.float32, torch.float64):
         return None
     for each in (*leaves(x), *held, *leaves(context)):
-        plain_tensor = type(each) in (Tensor, nn.Parameter) and each.device.type == "cpu"
+        plain_tensor = type(each) in (Tensor, nn.Parameter) and each.is_cpu
         if not plain_tensor or each.dtype not in (dtype, torch.bool):
             return None
     return module, step.__func__
