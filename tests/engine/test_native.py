@@ -72,13 +72,15 @@ REFERENCES = {
     "mul_sub_mul": lambda a, b, c, d: (d - a * b) * c,
     "sum": lambda a: a.sum(-1, keepdim=True),
     "dot": lambda a, b: (a * b).sum(-1, keepdim=True),
+    "sum_k": lambda a: K * a.sum(-1, keepdim=True),
+    "dot_k": lambda a, b: K * (a * b).sum(-1, keepdim=True),
     "amax": lambda a: a.amax(-1, keepdim=True),
     "amin": lambda a: a.amin(-1, keepdim=True),
     "cumsum": lambda a: a.cumsum(-1),
     "rcumsum": lambda a: a.flip(-1).cumsum(-1).flip(-1),
 }
 POSITIVE = {"log", "log1p", "sqrt", "rsqrt", "pow", "pow_k"}
-REDUCES = {"sum", "dot", "amax", "amin"}
+REDUCES = {"sum", "dot", "sum_k", "dot_k", "amax", "amin"}
 DTYPES = (torch.float32, torch.float64)
 # What the last bits may differ by: torch computes these otherwise.
 RTOL = {torch.float32: 4e-6, torch.float64: 1e-13}

@@ -11,7 +11,7 @@ from recurra.engine.operations import OPERATIONS
 from recurra.engine.program import Buffer, Code, Instruction, Kind, Operand, Program
 
 NAMES = list(OPERATIONS)
-CROSSING = frozenset({"sum", "dot", "amax", "amin", "cumsum", "rcumsum"})
+CROSSING = frozenset({"sum", "dot", "sum_k", "dot_k", "amax", "amin", "cumsum", "rcumsum"})
 PLAIN = (Code.LOAD, Code.STORE, Code.ACCUMULATE, Code.TOTAL)
 # A part narrower than this is not worth a thread, nor is less work than this in all.
 LEAST_COLUMNS = 64

@@ -10,11 +10,18 @@ Absorbs = Callable[[Node], bool]
 
 @dataclass(frozen=True)
 class Fused:
-    """An operation of the table on other operands than the node's own."""
+    """An operation of the table on other operands than the node's own.
+
+    Args:
+        over: the reduction that it does, where that is not the node itself.
+        literal: a number that it multiplies by.
+    """
 
     op: str
     operands: tuple[Node, ...]
     absorbed: tuple[Node, ...]
+    over: Node | None = None
+    literal: float = 0.0
 
 
 def fuse(nodes: Iterable[Node], lonely: Absorbs) -> dict[Node, Fused]:
@@ -31,7 +38,7 @@ def fuse(nodes: Iterable[Node], lonely: Absorbs) -> dict[Node, Fused]:
             continue
 
         def free(each: Node, node: Node = node) -> bool:
-            same = each.shape == node.shape or node.op == "sum"
+            same = each.shape == node.shape or node.op == "sum" or not _plain(node)
             return each.rows and same and lonely(each) and each not in taken
 
         made = rule(node, free)
@@ -69,14 +76,25 @@ def _add(node: Node, free: Absorbs) -> Fused | None:
 
 
 def _mul(node: Node, free: Absorbs) -> Fused | None:
-    """(d - a * b) * c"""
+    """(d - a * b) * c, and k times a sum"""
+    if not _plain(node):
+        return _mean(node, free)
     first, factor = node.inputs
-    if not _plain(node) or not _is("sub", first, free):
+    if not _is("sub", first, free):
         return None
     whole, product = first.inputs
     if not _is("mul", product, free):
         return None
     return Fused("mul_sub_mul", (*product.inputs, factor, whole), (first, product))
+
+
+def _mean(node: Node, free: Absorbs) -> Fused | None:
+    first, number = sorted(node.inputs, key=lambda each: each.op == "literal")
+    if first.op != "sum" or first.shape != node.shape or not free(first):
+        return None
+    made = _sum(first, free) or Fused("sum", first.inputs, ())
+    absorbed = (first, *made.absorbed)
+    return Fused(f"{made.op}_k", made.operands, absorbed, first, number.literal)
 
 
 def _lerp(a: Node, product: Node, free: Absorbs) -> bool:

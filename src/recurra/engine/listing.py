@@ -23,7 +23,7 @@ TITLES = {
     Phase.CONTRACT: "native backward, at the very end, over all rows and steps",
 }
 NAMES = list(OPERATIONS)
-REDUCING = ("sum", "dot", "amax", "amin")
+REDUCING = ("sum", "dot", "sum_k", "dot_k", "amax", "amin")
 
 
 def instructions(emitted: Emitted, words: Words) -> list[str]:

@@ -80,6 +80,8 @@ OPERATIONS: dict[str, Operation] = {
     # Over the columns of a group: (n, d) to (n, 1).
     "sum": Operation(1, "sum of a over d"),
     "dot": Operation(2, "sum of a * b over d"),
+    "sum_k": Operation(1, "k * sum of a over d"),
+    "dot_k": Operation(2, "k * sum of a * b over d"),
     "amax": Operation(1, "largest a over d"),
     "amin": Operation(1, "smallest a over d"),
     # Within a group: (n, d) to (n, d).

@@ -90,7 +90,7 @@ class SegmentEmitter:
             raise NotNativeError(f"{node.op} ({node.line})")
 
     def _pointwise(self, node: Node, made: Fused) -> None:
-        if made.op in ("sum", "dot"):
+        if made.op in ("sum", "dot", "sum_k", "dot_k"):
             self._reduce(node, made)
             return
         op, operands, literal = made.op, list(made.operands), 0.0
@@ -200,7 +200,8 @@ class SegmentEmitter:
 
     def _reduce(self, node: Node, made: Fused) -> None:
         """The reduced dimensions become the columns of an instruction, the others its groups."""
-        shape, dims = node.inputs[0].shape, node.dims
+        over = made.over or node
+        shape, dims = over.inputs[0].shape, over.dims
         order = [k for k in range(len(shape)) if k not in dims] + list(dims)
         turned = tuple(shape[k] for k in order)
         operands = [place.expanded(self.locator.locate(each), shape) for each in made.operands]
@@ -220,7 +221,7 @@ class SegmentEmitter:
                 at = each.offset + sum(i * s[k] for i, (_, s) in zip(index, walk, strict=True))
                 column = 1 if k == 0 else columns[1][k]
                 said.append(Operand(each.buffer, at, groups[1][k], column, each.after))
-            self.draft.say(NUMBERS[made.op], groups[0], columns[0], said)
+            self.draft.say(NUMBERS[made.op], groups[0], columns[0], said, made.literal)
 
     def _columns(self, where: Location, count: int) -> Location:
         """The place, or a copy of it in which the last dimensions follow each other."""

@@ -36,7 +36,7 @@ constexpr int64_t kContractRows = 128;
 // Batch rows that share a row of a SUM buffer.
 constexpr int64_t kSumRows = 4;
 
-constexpr int64_t kOperations = 64;
+constexpr int64_t kOperations = 96;
 
 // One of the right-hand sides of a contraction, and where its sums go: element (m, n) at
 // c + m * sm + n * sn, any strides.

@@ -68,6 +68,8 @@
   X(mul_sub_mul, 4, map)      \
   X(sum, 1, reduce)           \
   X(dot, 2, reduce)           \
+  X(sum_k, 1, reduce)         \
+  X(dot_k, 2, reduce)         \
   X(amax, 1, reduce)          \
   X(amin, 1, reduce)          \
   X(cumsum, 1, scan)          \

@@ -119,8 +119,9 @@ RECURRA_EQUATION(mul_mul_add, a * b * c + d)
 RECURRA_EQUATION(mul_sub_mul, (d - a * b) * c)
 #undef RECURRA_EQUATION
 
-// What a partial result begins with, how it takes columns of a and b, how two are joined.
-#define RECURRA_REDUCTION(name, begin, taken, joined)                                       \
+// What a partial result begins with, how it takes columns of a and b, how two are joined, and what
+// becomes of the last one, r.
+#define RECURRA_REDUCTION(name, begin, taken, joined, ended)                                \
   struct name {                                                                             \
     template <typename T>                                                                   \
     static constexpr T start() {                                                            \
@@ -134,12 +135,18 @@ RECURRA_EQUATION(mul_sub_mul, (d - a * b) * c)
     static RECURRA_INLINE T join(T p, T q) {                                                \
       return joined;                                                                        \
     }                                                                                       \
+    template <typename T>                                                                   \
+    static RECURRA_INLINE T end(T r, [[maybe_unused]] T k) {                                \
+      return ended;                                                                         \
+    }                                                                                       \
   };
 
-RECURRA_REDUCTION(sum, 0, partial + a, p + q)
-RECURRA_REDUCTION(dot, 0, partial + a * b, p + q)
-RECURRA_REDUCTION(amax, -__builtin_huge_val(), largest(a, partial), p > q || p != p ? p : q)
-RECURRA_REDUCTION(amin, __builtin_huge_val(), least(a, partial), p < q || p != p ? p : q)
+RECURRA_REDUCTION(sum, 0, partial + a, p + q, r)
+RECURRA_REDUCTION(dot, 0, partial + a * b, p + q, r)
+RECURRA_REDUCTION(sum_k, 0, partial + a, p + q, r* k)
+RECURRA_REDUCTION(dot_k, 0, partial + a * b, p + q, r* k)
+RECURRA_REDUCTION(amax, -__builtin_huge_val(), largest(a, partial), p > q || p != p ? p : q, r)
+RECURRA_REDUCTION(amin, __builtin_huge_val(), least(a, partial), p < q || p != p ? p : q, r)
 #undef RECURRA_REDUCTION
 
 struct cumsum {
@@ -234,37 +241,55 @@ RECURRA_INLINE vec<T> load_or_start(const T* p, int64_t n) {
   return load(lanes);
 }
 
-template <typename T, typename Op, int reads>
-void reduce(const Walk<T>& s, int64_t rows, T* y, const T* const* x) {
+// R rows of one group at once: each is a chain of its own, which alone would wait for itself.
+template <typename T, typename Op, int reads, int R>
+RECURRA_INLINE void reduce_rows(const Walk<T>& walk, int64_t r, int64_t g, T* y,
+                                const T* const* x) {
   constexpr int W = kLanes<T>, vectors = kPartials / W;
-  for (int64_t r = 0; r < rows; r++) {
-    for (int64_t g = 0; g < s.n; g++) {
-      Columns<T, reads> from;
-      from.begin(s, x, r, g);
-      vec<T> partial[vectors];
-      for (vec<T>& v : partial) v = splat(Op::template start<T>());
-      int64_t j = 0;
-      for (; j + kPartials <= s.d; j += kPartials) {
-        for (int i = 0; i < vectors; i++) {
-          vec<T> v[2]{};
-          for (int q = 0; q < reads; q++) v[q] = load(from.p[q] + (j + i * W) * from.step[q]);
-          partial[i] = Op::take(partial[i], v[0], v[1]);
-        }
-      }
-      for (int i = 0; i < vectors && j < s.d; i++, j += W) {
+  Columns<T, reads> from[R];
+  vec<T> partial[R][vectors];
+  for (int q = 0; q < R; q++) {
+    from[q].begin(walk, x, r + q, g);
+    for (vec<T>& v : partial[q]) v = splat(Op::template start<T>());
+  }
+  int64_t j = 0;
+  for (; j + kPartials <= walk.d; j += kPartials) {
+    for (int q = 0; q < R; q++) {
+      for (int i = 0; i < vectors; i++) {
         vec<T> v[2]{};
-        for (int q = 0; q < reads; q++) {
-          v[q] = load_or_start<T, Op>(from.p[q] + j * from.step[q], s.d - j);
-        }
-        partial[i] = Op::take(partial[i], v[0], v[1]);
+        for (int k = 0; k < reads; k++) v[k] = load(from[q].p[k] + (j + i * W) * from[q].step[k]);
+        partial[q][i] = Op::take(partial[q][i], v[0], v[1]);
       }
-      T lanes[kPartials];
-      for (int i = 0; i < vectors; i++) store(lanes + i * W, partial[i]);
-      for (int half = kPartials / 2; half; half /= 2) {
-        for (int i = 0; i < half; i++) lanes[i] = Op::join(lanes[i], lanes[i + half]);
-      }
-      y[r * s.y.row + g * s.y.group] = lanes[0];
     }
+  }
+  for (int i = 0; i < vectors && j < walk.d; i++, j += W) {
+    for (int q = 0; q < R; q++) {
+      vec<T> v[2]{};
+      for (int k = 0; k < reads; k++) {
+        v[k] = load_or_start<T, Op>(from[q].p[k] + j * from[q].step[k], walk.d - j);
+      }
+      partial[q][i] = Op::take(partial[q][i], v[0], v[1]);
+    }
+  }
+  for (int q = 0; q < R; q++) {
+    T lanes[kPartials];
+    for (int i = 0; i < vectors; i++) store(lanes + i * W, partial[q][i]);
+    for (int half = kPartials / 2; half; half /= 2) {
+      for (int i = 0; i < half; i++) lanes[i] = Op::join(lanes[i], lanes[i + half]);
+    }
+    y[(r + q) * walk.y.row + g * walk.y.group] = Op::end(lanes[0], walk.literal);
+  }
+}
+
+template <typename T, typename Op, int reads>
+void reduce(const Walk<T>& walk, int64_t rows, T* y, const T* const* x) {
+  constexpr int vectors = kPartials / kLanes<T>, R = vectors < 4 ? 4 / vectors : 1;
+  int64_t r = 0;
+  for (; r + R <= rows; r += R) {
+    for (int64_t g = 0; g < walk.n; g++) reduce_rows<T, Op, reads, R>(walk, r, g, y, x);
+  }
+  for (; r < rows; r++) {
+    for (int64_t g = 0; g < walk.n; g++) reduce_rows<T, Op, reads, 1>(walk, r, g, y, x);
   }
 }
 
