@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from recurra.engine import place
-from recurra.engine.compute import Values, evaluate, order
+from recurra.engine.compute import Values, evaluate
 from recurra.engine.draft import Argument
 from recurra.engine.emit import Emitted
-from recurra.engine.graph import VIEWS, Node
+from recurra.engine.graph import VIEWS, Node, ancestors
 from recurra.engine.plan import Plan
 from recurra.engine.program import Code, Phase, Program
 
@@ -45,7 +45,7 @@ class Arguments:
         for number in sorted(_used(made.program, backward=backward)):
             self._take(4 * number, made.arguments[number])
         leaves = {node for node, *_ in self.leaves}
-        self.order = order([node for _, node, _ in self.values], leaves)
+        self.order = ancestors([node for _, node, _ in self.values], leaves)
         self.known = leaves | set(self.order)
         self.parameters = sorted({index for _, index, _ in self.views})
 

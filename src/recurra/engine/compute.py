@@ -1,12 +1,12 @@
 """The operations of a graph in plain torch; rows are the first dimension."""
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from recurra.engine.graph import Node
+from recurra.engine.graph import Node, ancestors
 from recurra.engine.trace import Ref
 
 Values = dict[Node, Tensor]
@@ -15,29 +15,13 @@ Run = Callable[[Node, list[Tensor]], Tensor]
 
 def compute(targets: Iterable[Node], values: Values) -> None:
     """Evaluate the targets and what they need, from the values at hand."""
-    evaluate(order(targets, values), values)
+    evaluate(ancestors(targets, values), values)
 
 
 def evaluate(nodes: Iterable[Node], values: Values) -> None:
     """Add the values of nodes that come in order."""
     for node in nodes:
         values[node] = RUN[node.op](node, [values[each] for each in node.inputs])
-
-
-def order(targets: Iterable[Node], known: Container[Node]) -> list[Node]:
-    """The targets and what they need beyond what is known, inputs first."""
-    found: dict[Node, None] = {}
-    pending = [(node, False) for node in reversed(list(targets))]
-    while pending:
-        node, ready = pending.pop()
-        if node in found or node in known:
-            continue
-        if ready:
-            found[node] = None
-            continue
-        pending.append((node, True))
-        pending.extend((each, False) for each in reversed(node.inputs))
-    return list(found)
 
 
 def _torch(node: Node, v: list[Tensor]) -> Tensor:

@@ -5,7 +5,7 @@ value of its own (`rows`). A node without rows is the same for the whole batch: 
 number, or a sum over all rows.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import TypeAlias
@@ -195,13 +195,13 @@ class Graph:
         return self.made[key]
 
 
-def ancestors(targets: Iterable[Node]) -> list[Node]:
-    """The targets and all that they need, inputs before users."""
+def ancestors(targets: Iterable[Node], known: Container[Node] = frozenset()) -> list[Node]:
+    """The targets and all that they need beyond what is known, inputs before users."""
     order: dict[Node, None] = {}
     pending = [(node, False) for node in reversed(list(targets))]
     while pending:
         node, ready = pending.pop()
-        if node in order:
+        if node in order or node in known:
             continue
         if ready:
             order[node] = None

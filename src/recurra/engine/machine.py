@@ -11,9 +11,9 @@ from torch import Tensor
 
 from recurra.engine import channels, native
 from recurra.engine.arguments import Arguments
-from recurra.engine.compute import Values, evaluate, order
+from recurra.engine.compute import Values, evaluate
 from recurra.engine.emit import emit
-from recurra.engine.graph import Node
+from recurra.engine.graph import Node, ancestors
 from recurra.engine.plan import Plan
 from recurra.engine.program import Code, Phase, Program
 from recurra.engine.rows import Rows
@@ -52,7 +52,7 @@ class Machine:
         self.sums = [(node, filled[node] == prod(node.shape)) for node in over if node is not None]
         wanted = [node for node in self.outputs.get("dparameter", []) if node is not None]
         known = {node for node, _ in self.sums} | self.ways[True].known
-        self.finish = order(wanted, known)
+        self.finish = ancestors(wanted, known)
 
     def parts(self, rows: Rows) -> int:
         """Into how many parts channels are cut; 1 but for elementwise recurrences of few rows."""
