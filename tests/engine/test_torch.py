@@ -12,7 +12,7 @@ from torch import nn
 from torch.func import functional_call, grad, vmap
 from torch.utils.checkpoint import checkpoint
 
-from recurra.cells import CELLS, GRU, LSTM, Elman
+from recurra.cells import CELLS, GRU, LSTM, Cell, Elman
 from recurra.engine import leaves, ops, traced
 from recurra.errors import OptionError, UnsupportedError
 from recurra.layers import Bidirectional, Recurrent, Stack
@@ -201,6 +201,35 @@ def test_gradients_by_function():
     many = {name: torch.stack([each, each * 2]) for name, each in weights.items()}
     outputs = vmap(lambda weights: functional_call(model, weights, (x,)))(many)
     assert torch.equal(outputs[0], model(x))
+
+
+class LowRank(Cell):
+    """h = tanh(x + h a b): its gradients end in products of parameters, which are torch's."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.input_size = self.output_size = size
+        self.a = nn.Parameter(torch.randn(size, 2))
+        self.b = nn.Parameter(torch.randn(2, size))
+
+    def initial_state(self, batch_size):
+        return (self.a.new_zeros(batch_size, self.output_size),)
+
+    def step(self, x, state, context=None):
+        h = torch.tanh(x + state[0] @ (self.a @ self.b))
+        return h, (h,)
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_a_backward_inside_autocast_is_not_rounded(both):
+    torch.manual_seed(0)
+    layer = Bidirectional(LowRank(8), LowRank(8)) if both else LowRank(8)
+    x, found = torch.randn(4, 6, 8), []
+    for on in (False, True):
+        value = layer.sequence(x)[0].square().sum()
+        with torch.autocast("cpu", enabled=on):
+            found.append(torch.autograd.grad(value, [*layer.parameters()]))
+    assert all(map(torch.equal, *found))
 
 
 def test_a_cell_may_be_met_first_inside_a_transform():

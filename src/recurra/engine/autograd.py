@@ -1,7 +1,8 @@
 """Runs of a plan as an operation that torch differentiates."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any, TypeVar
 
 import torch
@@ -16,6 +17,7 @@ from recurra.engine.say import say_plain
 from recurra.engine.traced import Traced, Wanted
 
 Part = TypeVar("Part")
+Back = TypeVar("Back")
 
 
 @dataclass
@@ -112,6 +114,19 @@ def _rounded(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
     return (packed.scatter(y, call.rows), *(packed.unsort(each) for each in last))
 
 
+def uncast(backward: Callable[..., Back]) -> Callable[..., Back]:
+    """A backward as it is without autocast, inside of which it may be called."""
+
+    @wraps(backward)
+    def run(*given: Any) -> Back:
+        if not torch.is_autocast_enabled("cpu"):
+            return backward(*given)
+        with torch.autocast("cpu", enabled=False):
+            return backward(*given)
+
+    return run
+
+
 class Native(torch.autograd.Function):
     """y and the last states; keeps what the backward needs."""
 
@@ -127,6 +142,7 @@ class Native(torch.autograd.Function):
         return (y, *last)
 
     @staticmethod
+    @uncast
     def backward(ctx: Any, dy: Tensor, *dlast: Tensor) -> tuple[Tensor | None, ...]:
         needs = ctx.needs_input_grad[2:]
         *tensors, kept = ctx.saved_tensors
@@ -162,6 +178,7 @@ class Planned(torch.autograd.Function):
         return (packed.scatter(y, call.rows), *(packed.unsort(each) for each in last))
 
     @staticmethod
+    @uncast
     def backward(ctx: Any, dy: Tensor, *dlast: Tensor) -> tuple[Tensor | None, ...]:
         call, packed, needs = ctx.call, ctx.packed, ctx.needs_input_grad[2:]
         if torch.is_grad_enabled():

@@ -15,7 +15,7 @@ from jaxtyping import Int64, Shaped
 from torch import Tensor
 
 from recurra.engine import autograd, native, opaque
-from recurra.engine.autograd import Call, again, asked
+from recurra.engine.autograd import Call, again, asked, uncast
 from recurra.engine.machine import Gradients, Machine, Task, Tensors, aligned, blank, memory
 from recurra.engine.place import NotNativeError
 from recurra.engine.plain import Step
@@ -124,7 +124,8 @@ def _machine(call: Call, tensors: Sequence[Tensor], training: bool) -> Machine:
 def _serve(parts: list[Part], tensors: list[Tensor], training: bool) -> tuple[Tensor, ...]:
     if not training:
         return _forward(parts, tensors, [None] * len(parts))
-    found: tuple[Tensor, ...] = Together.apply(parts, *tensors)  # type: ignore[no-untyped-call]
+    made: Any = Together.apply(parts, *tensors)  # type: ignore[no-untyped-call]  # torch's
+    found: tuple[Tensor, ...] = made
     return found
 
 
@@ -142,6 +143,7 @@ class Together(torch.autograd.Function):
         return found
 
     @staticmethod
+    @uncast
     def backward(ctx: Any, dy: Tensor | None, *dlast: Tensor | None) -> tuple[Tensor | None, ...]:
         every = _backs(ctx.parts, ctx.saved_tensors, ctx.needs_input_grad[1:], dy, dlast)
         reached = [back for back in every if back.cotangents]
