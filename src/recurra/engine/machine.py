@@ -174,12 +174,21 @@ class Machine:
         return found
 
 
-def blank(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-    """Memory to be filled; much of it from the library's cache, where its pages are at hand."""
+def blank(shape: Sequence[int], dtype: torch.dtype, *, time_first: bool = False) -> Tensor:
+    """Memory to be filled; much of it from the library's cache, where its pages are at hand.
+
+    Args:
+        shape: (B, T, …) with `time_first`, which puts step after step.
+    """
+    if time_first:
+        shape = (shape[1], shape[0], *shape[2:])
     size = prod(shape) * dtype.itemsize
     if size < LARGE:
-        return torch.empty(shape, dtype=dtype)
-    return torch.from_numpy(np.asarray(_Bytes(size, tuple(shape), TYPES[dtype])))
+        made = torch.empty(shape, dtype=dtype)
+    else:
+        made = torch.from_numpy(np.asarray(_Bytes(size, tuple(shape), TYPES[dtype])))
+    # No view, which autograd would watch: another tensor on the same memory.
+    return made.transpose(0, 1).detach() if time_first else made
 
 
 def _like(tensor: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ plan natively, or in plain torch where the library cannot.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -216,15 +216,19 @@ def call_of(
     rows: Rows,
     *,
     half: bool = False,
+    parameters: Mapping[str, Tensor] | None = None,
 ) -> tuple[Call, list[Tensor]]:
     """One sequence of a step, and its tensors in the order that the call counts them.
 
     Truth values become numbers.
 
+    Args:
+        parameters: what stands in the place of the module's own, each under its name.
+
     Raises:
         NotNativeError: the step cannot be traced.
     """
-    tensors = tensors_of(module)
+    tensors = tensors_of(module) if parameters is None else dict(parameters)
     found = traced(module, function, tensors, x, state, context)
     if isinstance(found, str):
         raise NotNativeError(found)

@@ -5,7 +5,7 @@ side by side in one tensor, into which every job writes its own columns. A call 
 as many tiles: jobs that would leave a thread idle take turns.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
@@ -29,12 +29,18 @@ FEWEST_ROWS = 4
 
 
 class Way(NamedTuple):
-    """One of the steps; each field as in `run`."""
+    """One of the steps; each field as in `run`.
+
+    Args:
+        parameters: by name, what stands in the place of the module's own, which say only what a
+            step looks like.
+    """
 
     step: Step
     state: Tree
     context: Tree = None
     reverse: bool = False
+    parameters: Mapping[str, Tensor] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,7 @@ def together(
     *,
     lengths: Int64[Tensor, " B"] | None = None,
     weights: torch.dtype | None = None,
+    time_first: bool = False,
 ) -> tuple[Shaped[Tensor, "B T H"], list[Tree]] | None:
     """Run steps over the same x: the outputs side by side, and the last state of each.
 
@@ -65,6 +72,7 @@ def together(
     Args:
         lengths: as in `run`.
         weights: as in `run`.
+        time_first: the outputs lie step after step in memory, not row after row.
     """
     if opaque.watched() or autocasts(leaves(x)[0].device.type):
         return None
@@ -74,7 +82,8 @@ def together(
         calls = _calls(x, ways, lengths, half=weights is not None)
         training = _training(calls)
         parts = [Part(call, _machine(call, tensors, training)) for call, tensors in calls]
-        y, *last = _serve(parts, [each for _, tensors in calls for each in tensors], training)
+        tensors = [each for _, own in calls for each in own]
+        y, *last = _serve(parts, tensors, time_first, training)
     except NotNativeError:
         return None
     states = _split(last, [part.call.counts[2] for part in parts])
@@ -90,7 +99,15 @@ def _calls(
     B, T = leaves(x)[0].shape[:2]
     rows = rows_of(B, T, lengths, reverse=False)
     return [
-        call_of(*method, x, way.state, way.context, replace(rows, reverse=way.reverse), half=half)
+        call_of(
+            *method,
+            x,
+            way.state,
+            way.context,
+            replace(rows, reverse=way.reverse),
+            half=half,
+            parameters=way.parameters,
+        )
         for method, way in zip(methods, ways, strict=True)
         if method is not None
     ]
@@ -121,10 +138,12 @@ def _machine(call: Call, tensors: Sequence[Tensor], training: bool) -> Machine:
     return made
 
 
-def _serve(parts: list[Part], tensors: list[Tensor], training: bool) -> tuple[Tensor, ...]:
+def _serve(
+    parts: list[Part], tensors: list[Tensor], time_first: bool, training: bool
+) -> tuple[Tensor, ...]:
     if not training:
-        return _forward(parts, tensors, [None] * len(parts))
-    made: Any = Together.apply(parts, *tensors)  # type: ignore[no-untyped-call]  # torch's
+        return _forward(parts, tensors, [None] * len(parts), time_first)
+    made: Any = Together.apply(parts, time_first, *tensors)  # type: ignore[no-untyped-call]  # torch's
     found: tuple[Tensor, ...] = made
     return found
 
@@ -133,9 +152,11 @@ class Together(torch.autograd.Function):
     """The outputs side by side and the last states; keeps what the backward needs."""
 
     @staticmethod
-    def forward(ctx: Any, parts: list[Part], *tensors: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        ctx: Any, parts: list[Part], time_first: bool, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
         kept = [memory(part.machine.kept_bytes(part.call.rows)) for part in parts]
-        found = _forward(parts, tensors, kept)
+        found = _forward(parts, tensors, kept, time_first)
         ctx.save_for_backward(*tensors, *kept)
         # No gradient, rather than zeros: what none reaches does not run, as a node of its own.
         ctx.set_materialize_grads(False)
@@ -145,7 +166,7 @@ class Together(torch.autograd.Function):
     @staticmethod
     @uncast
     def backward(ctx: Any, dy: Tensor | None, *dlast: Tensor | None) -> tuple[Tensor | None, ...]:
-        every = _backs(ctx.parts, ctx.saved_tensors, ctx.needs_input_grad[1:], dy, dlast)
+        every = _backs(ctx.parts, ctx.saved_tensors, ctx.needs_input_grad[2:], dy, dlast)
         reached = [back for back in every if back.cotangents]
         if torch.is_grad_enabled():
             found = [back.again() for back in reached]
@@ -154,7 +175,7 @@ class Together(torch.autograd.Function):
             ctx.spent = True
         each = iter(found)
         listed = [next(each) if back.cotangents else [None] * len(back.needs) for back in every]
-        return (None, *(one for own in listed for one in own))
+        return (None, None, *(one for own in listed for one in own))
 
 
 @dataclass(slots=True)
@@ -222,10 +243,13 @@ def _cotangents(
 
 
 def _forward(
-    parts: list[Part], tensors: Sequence[Tensor], kept: Sequence[Tensor | None]
+    parts: list[Part],
+    tensors: Sequence[Tensor],
+    kept: Sequence[Tensor | None],
+    time_first: bool,
 ) -> tuple[Tensor, ...]:
     rows, dtype = parts[0].call.rows, parts[0].call.dtype
-    y = blank((rows.B, rows.T, sum(part.width for part in parts)), dtype)
+    y = blank((rows.B, rows.T, sum(part.width for part in parts)), dtype, time_first=time_first)
     own = _split(tensors, [sum(part.call.counts) for part in parts])
     made = [
         part.machine.forward(Tensors(*part.call.parts(mine)), part.call.rows, memory_, columns)
