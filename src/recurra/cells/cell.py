@@ -18,10 +18,12 @@ Context: TypeAlias = Any
 class Cell(nn.Module, ABC, Generic[State]):
     """A recurrence, defined by one step.
 
-    A subclass sets `input_size` (F) and `output_size` and writes `initial_state` and `step`.
+    A subclass sets `input_size` (F) and `output_size` and writes `initial_state` and `step`. Where
+    `ids` is true, x is whole numbers below `input_size` in the place of features.
     """
 
     gates: ClassVar[tuple[str, ...]] = ()
+    ids: bool = False
     input_size: int
     output_size: int
 

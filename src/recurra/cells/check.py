@@ -13,9 +13,14 @@ State = TypeVar("State", bound=tuple[Any, ...], covariant=True)
 
 @runtime_checkable
 class Sized(Protocol[State]):
-    """Anything over time: what it takes, and the state that it starts from."""
+    """Anything over time: what it takes, and the state that it starts from.
+
+    Attributes:
+        ids: x is (B, T) whole numbers below `input_size`, not features.
+    """
 
     input_size: int
+    ids: bool
 
     def initial_state(self, batch_size: int) -> State: ...
 
@@ -35,7 +40,8 @@ def admit(
     """
     B, T = _check_shape(where, cell, x)
     initial = cell.initial_state(B)
-    _check_dtype(where, x, initial)
+    if not cell.ids:
+        _check_dtype(where, x, initial)
     if state is not None:
         _check_state(f"{where}: state", state, initial)
     if lengths is not None:
@@ -65,6 +71,8 @@ def positive(where: str, **sizes: int) -> None:
 
 
 def _check_shape(where: str, cell: Sized[State], x: Tree) -> tuple[int, int]:
+    if cell.ids:
+        return _check_ids(where, x)
     if not isinstance(x, Tensor):
         return _check_fields(where, x)
     if x.ndim != 3:
@@ -73,6 +81,13 @@ def _check_shape(where: str, cell: Sized[State], x: Tree) -> tuple[int, int]:
         )
     if x.shape[2] != cell.input_size:
         raise ShapeError(f"{where}: x has {x.shape[2]} features, the cell takes {cell.input_size}")
+    return x.shape[0], x.shape[1]
+
+
+def _check_ids(where: str, x: Tree) -> tuple[int, int]:
+    if not isinstance(x, Tensor) or x.ndim != 2 or x.is_floating_point() or x.dtype == torch.bool:
+        came = f"{_name(x.dtype)} {_show(x)}" if isinstance(x, Tensor) else type(x).__name__
+        raise ShapeError(f"{where}: x is {came}, the cell takes whole numbers (B, T)")
     return x.shape[0], x.shape[1]
 
 

@@ -6,12 +6,13 @@ from recurra.engine.plain import loop
 from recurra.engine.reverse import reverse, reverse_reset
 from recurra.engine.run import autocasts, run
 from recurra.engine.together import Way, together
-from recurra.engine.tree import Tree, fresh, leaves, tree_map
+from recurra.engine.tree import Tree, clear, fresh, leaves, tree_map
 
 __all__ = [
     "Tree",
     "Way",
     "autocasts",
+    "clear",
     "explain",
     "fresh",
     "leaves",

@@ -39,6 +39,11 @@ class Packed:
         """Where each step begins among the packed rows."""
         return [0, *accumulate(self.sizes)]
 
+    @property
+    def rows(self) -> int:
+        """Rows of the batch."""
+        return self.sizes[0] if self.order is None else len(self.order)
+
     def sort(self, value: Tensor) -> Tensor:
         """(B, …) by falling length."""
         return value if self.order is None else value[self.order]
@@ -223,7 +228,7 @@ def _loop_back(
     outs = plan.step.outputs["dstate"]
     contexts = plan.step.outputs["dcontext"]
     sums: list[Tensor | None] = [None] * len(contexts)
-    B = len(dstate[0])
+    B = packed.rows
     found: dict[Node, list[Tensor]] = {node: [] for node in wanted}
     starts = packed.starts
     for t in reversed(range(len(packed.sizes))):

@@ -23,7 +23,7 @@ from recurra.engine.plan import Place
 from recurra.engine.program import Kind, Phase
 from recurra.engine.segments import BACKWARD, Segments
 from recurra.engine.traced import Traced, Wanted, tensors_of, traced
-from recurra.engine.tree import Tree, leaves
+from recurra.engine.tree import Tree, dtype_of, leaves
 from recurra.engine.words import Words, part, size
 from recurra.errors import UnsupportedError
 
@@ -68,7 +68,7 @@ def explain(cell: Stepping, x: Tree = None, state: Tree = None, context: Tree = 
     if isinstance(found, str):
         return f"{type(cell).__name__} runs in plain torch, as it is written: {found}\n"
     names = _names(weights, x, state, context)
-    return _Report(type(cell).__name__, found, names, weights, leaves(state)[0].dtype).text()
+    return _Report(type(cell).__name__, found, names, weights, dtype_of(state, x)).text()
 
 
 def _zeros(cell: Stepping, state: Tree) -> Tensor:
@@ -78,20 +78,18 @@ def _zeros(cell: Stepping, state: Tree) -> Tensor:
 
 def _unfit(x: Tree, state: Tree, context: Tree) -> str | None:
     """What `run` asks of its tensors before it traces."""
-    held = leaves(state)
-    if not held:
-        return "it has no state"
+    held, dtype = leaves(state), dtype_of(state, x)
     if 0 in leaves(x)[0].shape[:2]:
         return "the example has no rows or no steps"
     for each in (*leaves(x), *held, *leaves(context)):
         if each.device.type != "cpu" or type(each) not in (Tensor, nn.Parameter):
             return "not all tensors are plain ones on the CPU"
-        if each.dtype not in (held[0].dtype, torch.bool):
-            return f"{each.dtype} stands beside {held[0].dtype}"
-    if any(each.dtype != held[0].dtype for each in held):
+        if each.dtype not in (dtype, torch.bool):
+            return f"{each.dtype} stands beside {dtype}"
+    if any(each.dtype != dtype for each in held):
         return "its states are of different types"
-    if held[0].dtype not in (torch.float32, torch.float64):
-        return f"its state is {held[0].dtype}; float32 and float64 run natively"
+    if dtype not in (torch.float32, torch.float64):
+        return f"its state is {dtype}; float32 and float64 run natively"
     return None
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from recurra.engine import ops
 from recurra.engine.traced import outline, plain_settings, resetting, tensors_of, traced
-from recurra.engine.tree import Tree, leaves, refill
+from recurra.engine.tree import Tree, dtype_of, leaves, refill
 
 F = TypeVar("F", bound=Callable[..., Any])
 Function = Callable[..., tuple[Tensor, Any]]
@@ -46,9 +46,8 @@ def run(
     name = _name(module, function, resets, shapes, outlines, settings)
     if not name:
         return None
-    states = leaves(state)
-    dtype = states[0].dtype
-    tensors = [*weights.values(), *leaves(x), *states, *leaves(context)]
+    dtype = dtype_of(state, x)
+    tensors = [*weights.values(), *leaves(x), *leaves(state), *leaves(context)]
     tensors = [each.to(dtype) if each.dtype == torch.bool else each for each in tensors]
     needs = [_needs(each) for each in tensors]
     if not torch.is_grad_enabled() or not any(needs):
@@ -95,9 +94,9 @@ def _name(
         found = traced(module, step, weights, x, state, context)
         if isinstance(found, str):
             return ""
-        states = leaves(state)
-        counts = (len(weights), len(leaves(x)), len(states), len(leaves(context)))
-        return ops.name_of(found, states[0].dtype, counts)
+        dtype = dtype_of(state, x)
+        counts = (len(weights), len(leaves(x)), len(leaves(state)), len(leaves(context)))
+        return ops.name_of(found, dtype, counts)
 
 
 def _blank(outline_: Any, lead: int) -> Tree:

@@ -230,7 +230,7 @@ def _results(entry: Entry, tensors: Sequence[Tensor]) -> list[Tensor]:
     _, x, state, _ = entry.call(Rows(1, 1)).parts(tensors)
     (y,) = entry.traced.inference.outputs("y")
     last = [torch.empty_like(each, memory_format=torch.contiguous_format) for each in state]
-    return [state[0].new_empty(*x[0].shape[:2], *y.shape), *last]
+    return [x[0].new_empty(*x[0].shape[:2], *y.shape, dtype=entry.dtype), *last]
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:

@@ -25,7 +25,7 @@ from recurra.engine.reverse import reverse_reset
 from recurra.engine.rows import Rows, rows_of
 from recurra.engine.say import say_plain
 from recurra.engine.traced import resetting, tensors_of, traced
-from recurra.engine.tree import Tree, leaves, refill
+from recurra.engine.tree import Tree, dtype_of, leaves, refill
 from recurra.errors import OptionError
 
 State = TypeVar("State", bound=tuple[Any, ...])
@@ -182,7 +182,7 @@ def method_of(step: Step, x: Tree, state: Tree, context: Tree) -> tuple[nn.Modul
     if not isinstance(module, nn.Module) or 0 in first.shape[:2]:
         return None
     held = leaves(state)
-    dtype = held[0].dtype if held else None
+    dtype = dtype_of(state, x)
     if dtype not in (torch.float32, torch.float64):
         return None
     for each in (*leaves(x), *held, *leaves(context)):
@@ -234,7 +234,7 @@ def call_of(
         raise NotNativeError(found)
     inputs, states, contexts = leaves(x), leaves(state), leaves(context)
     counts = (len(tensors), len(inputs), len(states), len(contexts))
-    dtype = states[0].dtype
+    dtype = dtype_of(state, x)
     listed = [*tensors.values(), *inputs, *states, *contexts]
     listed = [each.to(dtype) if each.dtype == torch.bool else each for each in listed]
     return Call(found, dtype, rows, counts, type(module).__name__, half), listed

@@ -236,7 +236,7 @@ def _cotangents(
         return []
     rows, state = part.call.rows, part.call.parts(tensors)[2]
     shapes = [(rows.B, rows.T, part.width), *(one.shape for one in state)]
-    zero = state[0].new_zeros(())
+    zero = torch.zeros((), dtype=part.call.dtype)
     return [
         zero.expand(shape) if one is None else one for one, shape in zip(came, shapes, strict=True)
     ]

@@ -22,7 +22,7 @@ from recurra.engine.plan import Plan
 from recurra.engine.rules import RULES
 from recurra.engine.simplify import simplify
 from recurra.engine.trace import BATCHES, UnknownOperationError, record
-from recurra.engine.tree import Tree, leaves, tree_map, where
+from recurra.engine.tree import Tree, dtype_of, leaves, tree_map, where
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def _trace(
     state: Tree,
     context: Tree,
 ) -> Traced | str:
-    dtypes = {each.dtype for each in leaves(state)}
+    dtypes = {each.dtype for each in leaves(state)} or {dtype_of(state, x)}
     # A count that no row reads, such as a norm's, may be a whole number.
     dtypes |= {each.dtype for each in tensors.values() if not _whole(each)}
     if len(dtypes - {torch.bool}) > 1:
@@ -178,7 +178,7 @@ def _trace(
     def pure(weights: list[Tensor], x: Tree, state: Tree, context: Tree) -> Any:
         return functional_call(stepper, dict(zip(names, weights, strict=True)), (x, state, context))
 
-    dtype = str(next(leaf.dtype for leaf in leaves(state)))
+    dtype = str(dtype_of(state, x))
     weights = list(tensors.values())
     try:
         with waiting(), _no_hooks():

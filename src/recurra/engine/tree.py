@@ -26,6 +26,11 @@ def leaves(tree: Tree) -> list[Tensor]:
     return [] if tree is None else [tree]
 
 
+def dtype_of(state: Tree, x: Tree) -> torch.dtype:
+    """The type that a step computes in: of its state, or where it has none of its input."""
+    return next(leaf.dtype for leaf in (*leaves(state), *leaves(x)))
+
+
 def unbind(tree: Tree) -> list[Tree]:
     """One tree per time step from a tree of tensors (B, T, …)."""
     if isinstance(tree, Tensor):

@@ -1,6 +1,8 @@
 """Cells over ragged batches: direction, stacking, dropout, weights from torch."""
 
 from recurra.layers.bidirectional import Bidirectional, BidirectionalState
+from recurra.layers.each import Each
+from recurra.layers.embedding import Embedding
 from recurra.layers.recurrent import Recurrent
 from recurra.layers.stack import Layer, Stack, StackContext
 from recurra.layers.torch_weights import load_torch
@@ -8,6 +10,8 @@ from recurra.layers.torch_weights import load_torch
 __all__ = [
     "Bidirectional",
     "BidirectionalState",
+    "Each",
+    "Embedding",
     "Layer",
     "Recurrent",
     "Stack",

@@ -36,6 +36,7 @@ class Bidirectional(nn.Module):
                 f"the forward cell {forward.input_size}"
             )
         self.input_size = forward.input_size
+        self.ids = forward.ids
         self.output_size = forward.output_size + backward.output_size
         self.forward_cell = forward
         self.backward_cell = backward
