@@ -21,6 +21,7 @@ _ROOMS = {
     "RecurraError": "recurra.errors",
     "Recurrent": "recurra.layers",
     "Stack": "recurra.layers",
+    "Stream": "recurra.layers",
     "TASKS": "recurra.tasks",
     "load": "recurra.tasks",
     "load_torch": "recurra.layers",

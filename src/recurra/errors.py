@@ -50,5 +50,9 @@ class RunFolderError(RecurraError, ValueError):
     """A run folder is damaged, of another task, or not made by Recurra."""
 
 
+class SnapshotError(RecurraError, ValueError):
+    """Bytes that are no snapshot, damaged, or of another model."""
+
+
 class StorageError(RecurraError, OSError):
     """The file system refused to keep what was written, as when a disk is full."""

@@ -2,13 +2,19 @@
 
 from recurra.engine.explain import explain
 from recurra.engine.opaque import watched
+from recurra.engine.place import NotNativeError
 from recurra.engine.plain import loop
 from recurra.engine.reverse import reverse, reverse_reset
 from recurra.engine.run import autocasts, run
+from recurra.engine.say import say_plain
+from recurra.engine.stream import Flow, Stage, lookup, stage
 from recurra.engine.together import Way, together
-from recurra.engine.tree import Tree, clear, fresh, leaves, tree_map
+from recurra.engine.tree import Tree, clear, fresh, leaves, refill, tree_map
 
 __all__ = [
+    "Flow",
+    "NotNativeError",
+    "Stage",
     "Tree",
     "Way",
     "autocasts",
@@ -16,10 +22,14 @@ __all__ = [
     "explain",
     "fresh",
     "leaves",
+    "lookup",
     "loop",
+    "refill",
     "reverse",
     "reverse_reset",
     "run",
+    "say_plain",
+    "stage",
     "together",
     "tree_map",
     "watched",

@@ -22,11 +22,11 @@ from recurra.engine.operations import OPERATIONS
 from recurra.engine.program import Program as Plan
 from recurra.errors import MissingPackageError, OptionError, ShapeError, UnsupportedError
 
-ABI = 2
+ABI = 3
 PATH = Path(os.environ.get("RECURRA_LIBRARY") or Path(__file__).with_name("_native.so"))
 
 _POLL = ctypes.CFUNCTYPE(c_int)
-_LINE = 512
+LINE = 512
 
 
 @cache
@@ -120,11 +120,19 @@ def _load() -> ctypes.CDLL:
     lib.recurra_block_take.argtypes = [c_int64]
     lib.recurra_block_give.restype = None
     lib.recurra_block_give.argtypes = [c_void_p, c_int64]
+    lib.recurra_stream_new.restype = c_void_p
+    lib.recurra_stream_new.argtypes = [c_void_p, c_int64, c_int64, c_void_p, c_char_p, c_int64]
+    lib.recurra_stream_free.restype = None
+    lib.recurra_stream_free.argtypes = [c_void_p]
+    lib.recurra_stream_state.restype = c_void_p
+    lib.recurra_stream_state.argtypes = [c_void_p, c_int64, c_int64]
+    lib.recurra_push.restype = c_int
+    lib.recurra_push.argtypes = [c_void_p, c_void_p, c_void_p, c_int64]
     lib.recurra_run.restype = c_int
     lib.recurra_run.argtypes = [c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_char_p, c_int64]
     if lib.recurra_level() is None:
-        line = ctypes.create_string_buffer(_LINE)
-        lib.recurra_program_new(None, 0, line, _LINE)
+        line = ctypes.create_string_buffer(LINE)
+        lib.recurra_program_new(None, 0, line, LINE)
         raise OptionError(line.value.decode(errors="replace"))
     return lib
 
@@ -133,7 +141,12 @@ def _table() -> str:
     return "".join(f"{name} {operation.reads}\n" for name, operation in OPERATIONS.items())
 
 
-def _needed() -> ctypes.CDLL:
+def needed() -> ctypes.CDLL:
+    """The library.
+
+    Raises:
+        MissingPackageError: it does not serve here.
+    """
     lib = library()
     if lib is None:
         raise MissingPackageError(f"native: {PATH} does not serve here; see RECURRA_NATIVE")
@@ -148,13 +161,13 @@ class Program:
     """
 
     def __init__(self, plan: Plan) -> None:
-        self._lib = _needed()
+        self._lib = needed()
         self.address = 0
         self.arguments = plan.arguments
         words = plan.words()
-        line = ctypes.create_string_buffer(_LINE)
+        line = ctypes.create_string_buffer(LINE)
         found = self._lib.recurra_program_new(
-            (c_int64 * len(words))(*words), len(words), line, _LINE
+            (c_int64 * len(words))(*words), len(words), line, LINE
         )
         if not found:
             raise UnsupportedError(line.value.decode(errors="replace"))
@@ -180,7 +193,7 @@ class Block:
     """
 
     def __init__(self, size: int) -> None:
-        self._lib = _needed()
+        self._lib = needed()
         self.size = size
         self.address: int = self._lib.recurra_block_take(size) or 0
         if size > 0 and not self.address:
@@ -221,7 +234,7 @@ class Call:
     """
 
     def __init__(self, jobs: Sequence[Job], threads: int) -> None:
-        self._run = _needed().recurra_run
+        self._run = needed().recurra_run
         self.threads = threads
         self.arguments = [_numbers(job) for job in jobs]
         self._programs = [job.program for job in jobs]
@@ -249,7 +262,7 @@ class Call:
                 None if _forked else team(),
                 poll,
                 self._line,
-                _LINE,
+                LINE,
             )
         finally:
             if poll is not None:
@@ -283,7 +296,7 @@ def _line() -> "ctypes.Array[ctypes.c_char]":
     """Where the library writes its complaint: one a thread."""
     found: ctypes.Array[ctypes.c_char] | None = getattr(_lines, "buffer", None)
     if found is None:
-        found = _lines.buffer = ctypes.create_string_buffer(_LINE)
+        found = _lines.buffer = ctypes.create_string_buffer(LINE)
     return found
 
 

@@ -5,6 +5,7 @@ from recurra.layers.each import Each
 from recurra.layers.embedding import Embedding
 from recurra.layers.recurrent import Recurrent
 from recurra.layers.stack import Layer, Stack, StackContext
+from recurra.layers.stream import Stream
 from recurra.layers.torch_weights import load_torch
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "Recurrent",
     "Stack",
     "StackContext",
+    "Stream",
     "load_torch",
 ]

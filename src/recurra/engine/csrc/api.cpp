@@ -10,14 +10,16 @@
 #include "operations.h"
 #include "pool.h"
 #include "run.h"
+#include "stream.h"
 
 using namespace recurra;
 
 namespace {
 
-constexpr int kAbi = 2;
+constexpr int kAbi = 3;
 constexpr int64_t kMostSteps = int64_t(1) << 31;
 constexpr int64_t kMostJobs = 1024;
+constexpr int64_t kMostRows = int64_t(1) << 24;
 
 void say(char* error, int64_t size, const char* line) {
   if (error && size > 0) std::snprintf(error, size, "%s", line);
@@ -102,4 +104,33 @@ int recurra_run(const recurra_job* jobs, int64_t count, int64_t threads, Team te
   if (!error || error_size <= 0) error = none, error_size = sizeof(none);
   threads = std::clamp<int64_t>(threads, 1, kMostThreads);
   return static_cast<int>(run_jobs(*level, jobs, count, threads, team, poll, error, error_size));
+}
+
+void* recurra_stream_new(const recurra_stage* stages, int64_t count, int64_t rows,
+                         const void* like, char* error, int64_t error_size) {
+  const char* complaint = nullptr;
+  const Level* level = chosen_level(&complaint);
+  if (!level) return say(error, error_size, complaint), nullptr;
+  if (!stages || count < 1 || count > kMostJobs || rows < 1 || rows > kMostRows) {
+    return say(error, error_size, "stream: no stages, or no rows"), nullptr;
+  }
+  try {
+    auto stream = std::make_unique<Stream>();
+    complaint = stream->make(*level, stages, count, rows, static_cast<const Stream*>(like));
+    if (!complaint) return stream.release();
+  } catch (const std::exception&) {
+    complaint = "stream: no memory for it";
+  }
+  return say(error, error_size, complaint), nullptr;
+}
+
+void recurra_stream_free(void* stream) { delete static_cast<Stream*>(stream); }
+
+void* recurra_stream_state(const void* stream, int64_t stage, int64_t state) {
+  return static_cast<const Stream*>(stream)->state(stage, state);
+}
+
+int recurra_push(void* stream, void* x, void* y, int64_t steps) {
+  Stream& found = *static_cast<Stream*>(stream);
+  return found.push(found.parts() == 1 ? &x : static_cast<void**>(x), y, steps);
 }

@@ -9,6 +9,7 @@
 
 #include "layout.h"
 #include "pool.h"
+#include "stream.h"
 
 #define RECURRA_API extern "C" __attribute__((visibility("default")))
 
@@ -48,3 +49,20 @@ using recurra_job = recurra::Job;
 RECURRA_API int recurra_run(const recurra_job* jobs, int64_t count, int64_t threads,
                             recurra::Team team, int (*poll)(void), char* error,
                             int64_t error_size);
+
+// A stream of stages, each a program or, at the beginning, a lookup; see stream.h. The arguments of
+// the stages are read here and, but for matrices, at every push. like: null, or a stream of the
+// same stages and other rows, whose packed weights serve once more. Null, and a line in `error`,
+// where they do not fit together.
+using recurra_stage = recurra::StageJob;
+RECURRA_API void* recurra_stream_new(const recurra_stage* stages, int64_t count, int64_t rows,
+                                     const void* like, char* error, int64_t error_size);
+RECURRA_API void recurra_stream_free(void* stream);
+
+// The memory of a stage's state, (rows, width); null where there is none.
+RECURRA_API void* recurra_stream_state(const void* stream, int64_t stage, int64_t state);
+
+// Steps on. x: as Stream::push takes it; where the first stage has one part, that part itself.
+// 0 done, 1 an id that is in no table, 2 another thread pushes; nothing was done then. Does not
+// allocate.
+RECURRA_API int recurra_push(void* stream, void* x, void* y, int64_t steps);

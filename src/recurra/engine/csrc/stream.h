@@ -1,0 +1,106 @@
+// Programs one behind the other that step through time as data come.
+//
+// A stream owns its packed weights and its states; a push allocates nothing, takes no lock and
+// asks nobody. What it computes is what run_jobs computes on the same steps, bit for bit.
+
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "call.h"
+
+namespace recurra {
+
+// One of the programs, as the caller describes it; see api.h.
+struct StageJob {
+  void* program;  // null: a lookup, whose first argument is a table of `table_rows` rows
+  const Argument* arguments;
+  int64_t count;
+  const int64_t* inputs;  // [input_count][2] the arguments that are parts of x, and their widths
+  int64_t input_count;
+  const int64_t* states;  // [state_count][3] those of the first and the last state, and its width
+  int64_t state_count;
+  int64_t output, width;  // the argument that is y, and its width
+  int64_t table_rows;
+};
+
+// A block of the cache's.
+class Owned {
+ public:
+  Owned() = default;
+  Owned(Owned&& other) noexcept : block_(other.block_), bytes_(other.bytes_) {
+    other.block_ = nullptr;
+  }
+  Owned& operator=(Owned&&) = delete;
+  ~Owned() { give_block(block_, bytes_); }
+
+  // False where there is no memory; none is needed for 0 bytes.
+  bool take(int64_t bytes) {
+    block_ = take_block(bytes_ = bytes);
+    return bytes == 0 || block_;
+  }
+  char* get() const { return static_cast<char*>(block_); }
+
+ private:
+  void* block_ = nullptr;
+  int64_t bytes_ = 0;
+};
+
+// A stage with its memory; what a call of run_jobs makes anew each time stays here.
+struct Stage {
+  const Handle* handle = nullptr;  // null: a lookup
+  std::vector<Argument> arguments;
+  std::vector<int64_t> inputs, states;
+  int64_t output = 0, width = 0, table_rows = 0;
+  Job job{};
+  Owned held, kept, state, between;
+  Memory memory{};
+  void** places = nullptr;  // by buffer
+  void** bases = nullptr;   // to work in
+  int64_t tiles = 0;
+};
+
+class Stream {
+ public:
+  // Null, or what is wrong; then the stream is of no use. like: null, or a stream of the same
+  // stages, whose packed weights are copied in the place of the stages' own.
+  const char* make(const Level& level, const StageJob* stages, int64_t count, int64_t rows,
+                   const Stream* like);
+
+  // The memory of a state (rows, width), to be read and written between pushes; null: none such.
+  void* state(int64_t stage, int64_t state) const;
+
+  // Parts of x.
+  int64_t parts() const { return static_cast<int64_t>(stages_[0].inputs.size()) / 2; }
+
+  enum Outcome { done, no_such_row, busy };
+
+  // x: parts (rows, steps, width), of a lookup int64; y likewise; all without gaps. Where an id is
+  // in no table nothing is done, nor while another thread pushes.
+  Outcome push(void* const* x, void* y, int64_t steps) noexcept;
+
+ private:
+  // Steps of rows; strides in elements.
+  struct Span {
+    char* at;
+    int64_t row, time;
+  };
+
+  const char* add(const StageJob& given);
+  const char* place(Stage& stage, const Stage* like);
+  bool rows_exist(const void* ids, int64_t steps) const;
+  void set_steps(int64_t steps);
+  void piece(void* const* x, void* y, int64_t steps, int64_t first, int64_t count);
+  void look_up(const Stage& stage, const Span& ids, const Span& y, int64_t steps) const;
+  void run(Stage& stage, const Span& y);
+
+  const Level* level_ = nullptr;
+  int64_t scalar_bytes_ = 0, rows_ = 0, piece_ = 1, steps_ = 0;
+  std::vector<Stage> stages_;
+  std::vector<int64_t> length_;
+  std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
+};
+
+}  // namespace recurra

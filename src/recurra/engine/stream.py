@@ -1,0 +1,287 @@
+"""Steps one behind the other that go on as data come; weights and states are the library's.
+
+Each stage is a plan of inference, as a sequence runs it, so a stream gives the numbers of the
+sequences of its stages, bit for bit. What a call makes ready each time is made ready once.
+"""
+
+import ctypes
+from collections.abc import Callable, Sequence
+from ctypes import POINTER, c_int, c_int64, c_void_p
+from dataclasses import dataclass, field
+from functools import cache
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recurra.engine import native
+from recurra.engine.autograd import machine
+from recurra.engine.machine import TYPES, Machine
+from recurra.engine.place import NotNativeError
+from recurra.engine.plain import Step
+from recurra.engine.rows import Rows
+from recurra.engine.run import call_of, method_of
+from recurra.engine.tree import Tree, leaves
+from recurra.errors import UnsupportedError
+
+# A push of fewer multiplications keeps Python's lock: another thread may hold it for milliseconds.
+BRIEF = 1 << 22
+NO_SUCH_ROW, BUSY = 1, 2
+
+
+@dataclass
+class Stage:
+    """What runs at one place of a stream.
+
+    Args:
+        program: None: a lookup.
+        arguments: as of a job; those of x, y and states are empty.
+        inputs: of each part of x that is read, the number of its argument, and its width.
+        parts: which parts of x these are.
+        states: of each state, the numbers of the first and the last one's arguments, and its width.
+        output: the number of y's argument.
+        copies: parameters; None once nobody reads them any more.
+        alive: what must not go as long as the stage runs.
+    """
+
+    program: native.Program | None
+    arguments: list[int]
+    inputs: list[int]
+    states: list[int]
+    output: int
+    y_shape: tuple[int, ...]
+    dtype: torch.dtype
+    parts: list[int] = field(default_factory=lambda: [0])
+    state_shapes: list[tuple[int, ...]] = field(default_factory=list)
+    table_rows: int = 0
+    weights: int = 0
+    copies: list[Tensor | None] = field(default_factory=list)
+    packed_alone: list[int] = field(default_factory=list)
+    alive: Any = None
+
+    def described(self) -> "_StageJob":
+        """As the library reads it."""
+        numbers = [
+            (c_int64 * len(each))(*each) for each in (self.arguments, self.inputs, self.states)
+        ]
+        address = self.program.address if self.program else None
+        arguments, inputs, states = numbers
+        made = _StageJob(
+            address,
+            ctypes.cast(arguments, c_void_p),
+            len(arguments) // 4,
+            inputs,
+            len(inputs) // 2,
+            states,
+            len(states) // 3,
+            self.output,
+            prod(self.y_shape),
+            self.table_rows,
+        )
+        made.numbers = numbers
+        return made
+
+    def packed(self) -> None:
+        """Let go of the matrices, which the library has packed."""
+        for index in self.packed_alone:
+            self.copies[index] = None
+
+
+def lookup(table: Tensor) -> Stage:
+    """The stage that takes rows of a table; it must be the first one.
+
+    Args:
+        table: (V, E); copied.
+    """
+    own = _copy(table)
+    V, E = own.shape
+    arguments = [own.data_ptr(), E, 0, 0]
+    return Stage(None, arguments, [0, 1], [], 0, (E,), own.dtype, table_rows=V, copies=[own])
+
+
+def stage(
+    step: Step, x: Tree, state: Tree, context: Tree = None, weights: torch.dtype | None = None
+) -> Stage:
+    """The stage that runs a step; its parameters are copied.
+
+    Args:
+        x: an example (B, T, …).
+        state: an example.
+        context: what every step sees; its rows are those of the stream.
+        weights: as in `run`.
+
+    Raises:
+        NotNativeError: it has no native form.
+    """
+    method = method_of(step, x, state, context)
+    if method is None:
+        raise NotNativeError("a step that is no method of a module on the CPU")
+    B, T = leaves(x)[0].shape[:2]
+    call, tensors = call_of(*method, x, state, context, Rows(B, T), half=weights is not None)
+    made = machine(call.traced, call.dtype, None, half=call.half)
+    return _stage(made, *call.parts([_copy(each) for each in tensors]))
+
+
+def _stage(
+    made: Machine,
+    parameters: list[Tensor],
+    x: list[Tensor],
+    state: list[Tensor],
+    context: list[Tensor],
+) -> Stage:
+    way = made.ways[False]
+    absent: dict[str, Any] = {"x": [None] * len(x), "y": [None]}
+    absent |= {kind: [None] * len(state) for kind in ("first", "last")}
+    words, _, alive = way.fill(parameters, context, absent)
+    number = {(kind, index): word // 4 for word, kind, index in way.rows}
+    parts = [k for k in range(len(x)) if ("x", k) in number]
+    if not parts:
+        raise NotNativeError("a step that does not read x")
+    matrices = {each.argument for each in made.plain.matrices}
+    read = {index for word, index, _ in way.views if word // 4 not in matrices}
+    return Stage(
+        made.program,
+        words,
+        [each for k in parts for each in (number["x", k], prod(x[k].shape[2:]))],
+        [
+            each
+            for k, one in enumerate(state)
+            for each in (number["first", k], number["last", k], prod(one.shape[1:]))
+        ],
+        number["y", 0],
+        tuple(made.y_shape),
+        made.dtype,
+        parts,
+        [tuple(one.shape[1:]) for one in state],
+        weights=sum(each.numel() for each in parameters),
+        copies=list(parameters),
+        # What torch computes of parameters may be a view of any of them.
+        packed_alone=[] if way.values else sorted(set(range(len(parameters))) - read),
+        alive=(made, context, alive),
+    )
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    return tensor.detach().clone(memory_format=torch.contiguous_format)
+
+
+class Flow:
+    """Stages at work for so many rows. One thread at a time.
+
+    Args:
+        stages: each takes what the one before it gives.
+        rows: B.
+        like: a flow of the same stages for other rows, whose packed weights serve once more.
+
+    Attributes:
+        states: (B, …) each, of all stages from the first to the last: zeros at first, the library's
+            own memory, to be read and written between pushes.
+
+    Raises:
+        UnsupportedError: the stages do not fit together.
+    """
+
+    def __init__(self, stages: Sequence[Stage], rows: int, like: "Flow | None" = None) -> None:
+        self.address: int | None = None
+        self._lib = native.needed()
+        self._free = self._lib.recurra_stream_free
+        self._stages, self._rows = stages, rows
+        described = [each.described() for each in stages]
+        line = ctypes.create_string_buffer(native.LINE)
+        self.address = self._lib.recurra_stream_new(
+            (_StageJob * len(stages))(*described),
+            len(stages),
+            rows,
+            like.address if like else None,
+            line,
+            native.LINE,
+        )
+        if not self.address:
+            raise UnsupportedError(line.value.decode(errors="replace"))
+        for each in stages:
+            each.packed()
+        self.dtype = stages[-1].dtype
+        self.states = [
+            self._state(at, k, shape)
+            for at, each in enumerate(stages)
+            for k, shape in enumerate(each.state_shapes)
+        ]
+        self._work = rows * sum(each.weights for each in stages)
+        self._patient, self._brief = self._lib.recurra_push, _brief()
+
+    def __del__(self) -> None:
+        if getattr(self, "address", None):
+            self._free(self.address)
+
+    def function(self, steps: int) -> Callable[..., int]:
+        """What goes on by so many steps: `(address, address of x, address of y, steps)`.
+
+        It answers 0, or something else where it did nothing; `run` says what. x is (B, steps, …)
+        without gaps, of whole numbers for a lookup; y likewise, and written.
+        """
+        return self._brief if self._work * steps < BRIEF else self._patient
+
+    def run(self, x: Sequence[Tensor], y: Tensor) -> None:
+        """Go on.
+
+        Args:
+            x: its parts, (B, T, …) without gaps.
+            y: likewise; written.
+
+        Raises:
+            IndexError: a number is in no table; nothing was done.
+            UnsupportedError: another thread pushes; nothing was done.
+        """
+        steps = y.shape[1]
+        read = [x[k].data_ptr() for k in self._stages[0].parts]
+        several = (c_void_p * len(read))(*read)
+        first: Any = read[0] if len(read) == 1 else several
+        status = self.function(steps)(self.address, first, y.data_ptr(), steps)
+        if status == NO_SUCH_ROW:
+            V = self._stages[0].table_rows
+            raise IndexError(f"x holds a number outside 0 … {V - 1}, which the table has rows for")
+        if status == BUSY:
+            raise UnsupportedError("another thread is at work on this stream; give each its own")
+
+    def _state(self, at: int, k: int, shape: tuple[int, ...]) -> Tensor:
+        address = self._lib.recurra_stream_state(self.address, at, k)
+        return torch.from_numpy(np.asarray(_Memory(self, address, (self._rows, *shape))))
+
+
+class _Memory:
+    """A state as numpy takes it; keeps the flow."""
+
+    def __init__(self, flow: Flow, address: int, shape: tuple[int, ...]) -> None:
+        self._flow = flow
+        self.__array_interface__ = {
+            "data": (address, False),
+            "shape": shape,
+            "typestr": TYPES[flow.dtype],
+            "version": 3,
+        }
+
+
+class _StageJob(ctypes.Structure):
+    _fields_ = [
+        ("program", c_void_p),
+        ("arguments", c_void_p),
+        ("count", c_int64),
+        ("inputs", POINTER(c_int64)),
+        ("input_count", c_int64),
+        ("states", POINTER(c_int64)),
+        ("state_count", c_int64),
+        ("output", c_int64),
+        ("width", c_int64),
+        ("table_rows", c_int64),
+    ]
+
+
+@cache
+def _brief() -> Callable[..., int]:
+    """`recurra_push` for short work: it keeps Python's lock."""
+    push: Any = ctypes.PyDLL(str(native.PATH)).recurra_push
+    push.restype, push.argtypes = c_int, [c_void_p, c_void_p, c_void_p, c_int64]
+    found: Callable[..., int] = push
+    return found
