@@ -23,8 +23,8 @@ from recurra.engine.place import NotNativeError
 from recurra.engine.plain import Step
 from recurra.engine.rows import Rows
 from recurra.engine.run import call_of, method_of
-from recurra.engine.tree import Tree, leaves
-from recurra.errors import UnsupportedError
+from recurra.engine.tree import Tree, dtype_of, leaves
+from recurra.errors import OptionError, UnsupportedError
 
 # A push of fewer multiplications keeps Python's lock: another thread may hold it for milliseconds.
 BRIEF = 1 << 22
@@ -113,8 +113,14 @@ def stage(
         weights: as in `run`.
 
     Raises:
-        NotNativeError: it has no native form.
+        NotNativeError: it has no native form, or the library is not there.
+        OptionError: weights do not fit the step.
     """
+    if native.library() is None:
+        raise NotNativeError("the native library is not there")
+    dtype = dtype_of(state, x)
+    if weights is not None and dtype != torch.float32:
+        raise OptionError(f"stream: weights is {weights} beside {dtype}, float32 fits there")
     method = method_of(step, x, state, context)
     if method is None:
         raise NotNativeError("a step that is no method of a module on the CPU")
@@ -184,13 +190,11 @@ class Flow:
     """
 
     def __init__(self, stages: Sequence[Stage], rows: int, like: "Flow | None" = None) -> None:
-        self.address: int | None = None
         self._lib = native.needed()
-        self._free = self._lib.recurra_stream_free
         self._stages, self._rows = stages, rows
         described = [each.described() for each in stages]
         line = ctypes.create_string_buffer(native.LINE)
-        self.address = self._lib.recurra_stream_new(
+        address = self._lib.recurra_stream_new(
             (_StageJob * len(stages))(*described),
             len(stages),
             rows,
@@ -198,8 +202,10 @@ class Flow:
             line,
             native.LINE,
         )
-        if not self.address:
+        if not address:
             raise UnsupportedError(line.value.decode(errors="replace"))
+        self.address: int = address
+        self._handle = _Handle(address, stages)
         for each in stages:
             each.packed()
         self.dtype = stages[-1].dtype
@@ -210,10 +216,6 @@ class Flow:
         ]
         self._work = rows * sum(each.weights for each in stages)
         self._patient, self._brief = self._lib.recurra_push, _brief()
-
-    def __del__(self) -> None:
-        if getattr(self, "address", None):
-            self._free(self.address)
 
     def function(self, steps: int) -> Callable[..., int]:
         """What goes on by so many steps: `(address, address of x, address of y, steps)`.
@@ -227,7 +229,7 @@ class Flow:
         """Go on.
 
         Args:
-            x: its parts, (B, T, …) without gaps.
+            x: its parts, (B, T, …) without gaps; truth values become numbers.
             y: likewise; written.
 
         Raises:
@@ -235,6 +237,7 @@ class Flow:
             UnsupportedError: another thread pushes; nothing was done.
         """
         steps = y.shape[1]
+        x = [each.to(self.dtype) if each.dtype == torch.bool else each for each in x]
         read = [x[k].data_ptr() for k in self._stages[0].parts]
         several = (c_void_p * len(read))(*read)
         first: Any = read[0] if len(read) == 1 else several
@@ -247,18 +250,33 @@ class Flow:
 
     def _state(self, at: int, k: int, shape: tuple[int, ...]) -> Tensor:
         address = self._lib.recurra_stream_state(self.address, at, k)
-        return torch.from_numpy(np.asarray(_Memory(self, address, (self._rows, *shape))))
+        memory = _Memory(self._handle, address, (self._rows, *shape), self.dtype)
+        return torch.from_numpy(np.asarray(memory))
+
+
+class _Handle:
+    """A stream of the library's; states hold it and not the flow, so that nothing goes in rings."""
+
+    def __init__(self, address: int, alive: object) -> None:
+        self.address = address
+        self._alive = alive
+        self._free = native.needed().recurra_stream_free
+
+    def __del__(self) -> None:
+        self._free(self.address)
 
 
 class _Memory:
-    """A state as numpy takes it; keeps the flow."""
+    """A state as numpy takes it."""
 
-    def __init__(self, flow: Flow, address: int, shape: tuple[int, ...]) -> None:
-        self._flow = flow
+    def __init__(
+        self, handle: _Handle, address: int, shape: tuple[int, ...], dtype: torch.dtype
+    ) -> None:
+        self._handle = handle
         self.__array_interface__ = {
             "data": (address, False),
             "shape": shape,
-            "typestr": TYPES[flow.dtype],
+            "typestr": TYPES[dtype],
             "version": 3,
         }
 

@@ -52,7 +52,8 @@ class Form:
         Raises:
             ShapeError: it is something else.
         """
-        parts, fits = leaves(x), leaves(self.example)
+        parts = leaves(x) if isinstance(x, Tensor | tuple) else []
+        fits = leaves(self.example)
         if len(parts) != len(fits) or not all(isinstance(part, Tensor) for part in parts):
             raise ShapeError(f"Stream: x is a {type(x).__name__}, {self._says(rows)} fits")
         lead = tuple(parts[0].shape[: parts[0].ndim - fits[0].ndim + 2])
@@ -71,13 +72,14 @@ class Form:
         return tree_map(lambda _: next(each), self.example), lead
 
     def from_numpy(self, x: np.ndarray) -> Tensor:
-        """As a tensor of the type that x has."""
+        """As a tensor of the type that x has, in the array's memory where that is one piece."""
         dtype = leaves(self.example)[0].dtype
         if not dtype.is_floating_point and x.dtype.kind not in "iu":
             raise ShapeError(f"Stream: x is {x.dtype}, whole numbers fit")
         if x.dtype.kind not in "fiub":
             raise ShapeError(f"Stream: x is {x.dtype}, numbers fit")
-        return torch.as_tensor(np.ascontiguousarray(x)).to(dtype)
+        plain = x.flags.c_contiguous and x.flags.writeable
+        return torch.from_numpy(x if plain else x.copy()).to(dtype)
 
     def _typed(self, part: Tensor, fit: Tensor) -> Tensor:
         whole = not part.is_floating_point() and part.dtype != torch.bool

@@ -1,8 +1,13 @@
-"""How a stream runs: natively, or by the sequence of its cell where that is not to be had."""
+"""How a stream runs: natively, or by the sequence of its cell where that is not to be had.
+
+Both have `states`, (B, …) each, to be read and written between runs; `y_shape` and `dtype`, those
+of a row and step of y; `resize(rows)`, after which states are undefined; and `run(x, y)`, which
+goes on by x (B, T, …) without gaps and writes y (B, T, …), likewise.
+"""
 
 import copy
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,29 +17,9 @@ from recurra.engine import Flow, NotNativeError, Stage, leaves, refill, say_plai
 from recurra.layers.stages import stages_of
 
 
-class Runner(Protocol):
-    """What a stream asks of either.
-
-    Attributes:
-        states: (B, …) each, to be read and written between runs.
-        y_shape: of a row and step of y.
-        dtype: of y.
-    """
-
-    states: list[Tensor]
-    y_shape: tuple[int, ...]
-    dtype: torch.dtype
-
-    def resize(self, rows: int) -> None:
-        """So many rows from now on; what their states hold is undefined."""
-
-    def run(self, x: Inputs, y: Tensor) -> None:
-        """Go on: x (B, T, …) without gaps, y (B, T, …) likewise and written."""
-
-
 def runner_of(
     cell: Cell[Any], context: Context, weights: torch.dtype | None, example: Inputs
-) -> Runner:
+) -> "Native | Plain":
     """The one that fits.
 
     Args:

@@ -102,7 +102,9 @@ def write(owner: Owner, states: Sequence[Tensor], rows: int) -> bytes:
     return whole + hashlib.sha256(whole).digest()
 
 
-def read(owner: Owner, data: bytes, *, same_weights: bool) -> tuple[int, list[Tensor]]:
+def read(
+    owner: Owner, data: bytes | bytearray | memoryview, *, same_weights: bool
+) -> tuple[int, list[Tensor]]:
     """The number of rows, and the states.
 
     Raises:

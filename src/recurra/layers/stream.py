@@ -145,7 +145,7 @@ class Stream:
         """The state of all rows, for `restore` of a stream of the same model, in any process."""
         return write(self._owner, self._runner.states, self._rows)
 
-    def restore(self, data: bytes, *, same_weights: bool = True) -> None:
+    def restore(self, data: bytes | bytearray | memoryview, *, same_weights: bool = True) -> None:
         """Go on where a snapshot was taken, with the rows that it has.
 
         Args:

@@ -94,9 +94,13 @@ const char* Stream::make(const Level& level, const StageJob* stages, int64_t cou
                          const Stream* like) {
   level_ = &level;
   rows_ = rows;
-  if (like && static_cast<int64_t>(like->stages_.size()) != count) return "stream: other stages";
   for (int64_t at = 0; at < count; ++at) {
     if (const char* complaint = add(stages[at])) return complaint;
+  }
+  const auto twin = [](const Stage& a, const Stage& b) { return a.handle == b.handle; };
+  if (like && !std::equal(stages_.begin(), stages_.end(), like->stages_.begin(),
+                          like->stages_.end(), twin)) {
+    return "stream: other stages";
   }
   if (!scalar_bytes_) return "stream: no program";
   int64_t widest = 1;
