@@ -41,7 +41,7 @@ def _onnxruntime(
     from onnx import TensorProto, helper, numpy_helper
 
     operator, order = ONNX[kind]
-    W, R, b_x, b_h = (_stacked(weight, order) for weight in weights)
+    W, R, b_x, b_h = (stacked(weight, order) for weight in weights)
     constants = {"W": W[None], "R": R[None], "b": np.concatenate([b_x, b_h])[None]}
     options = {"linear_before_reset": 1} if kind == "GRU" else {}
     node = helper.make_node(operator, ["x", *constants], ["y"], hidden_size=R.shape[1], **options)
@@ -62,19 +62,13 @@ def _onnxruntime(
     return lambda: session.run(["y"], {"x": x})
 
 
-def _stacked(weight: np.ndarray, order: tuple[int, ...]) -> np.ndarray:
+def stacked(weight: np.ndarray, order: tuple[int, ...]) -> np.ndarray:
+    """The gates of a matrix in another order."""
     return np.concatenate([np.split(weight, len(order))[k] for k in order])
 
 
 def _jax(kind: str, mode: str, weights: list[np.ndarray], x: np.ndarray, y: np.ndarray) -> Call:
-    # Read once, when jax begins.
-    os.environ.setdefault(
-        "XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    )
-    import jax
-
-    steps = {"LSTM": _jax_lstm, "GRU": _jax_gru, "Elman": _jax_elman}
-    step = steps[kind]
+    jax, step = jax_step(kind)
     H = weights[1].shape[1]
 
     def forward(weights: Any, x: Any) -> Any:
@@ -89,6 +83,17 @@ def _jax(kind: str, mode: str, weights: list[np.ndarray], x: np.ndarray, y: np.n
     train = jax.jit(jax.value_and_grad(lambda w, x: forward(w, x).sum(), argnums=(0, 1)))
     run = infer if mode == "infer" else train
     return lambda: jax.block_until_ready(run(*given))
+
+
+def jax_step(kind: str) -> tuple[Any, Any]:
+    """jax on one thread, and one step of a cell after the product on x: `(state, u, w_h, b_h)`."""
+    # Read once, when jax begins.
+    os.environ.setdefault(
+        "XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    )
+    import jax
+
+    return jax, {"LSTM": _jax_lstm, "GRU": _jax_gru, "Elman": _jax_elman}[kind]
 
 
 def _jax_lstm(state: Any, u: Any, w_h: Any, b_h: Any) -> Any:

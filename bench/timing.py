@@ -27,7 +27,7 @@ class Timing:
     Args:
         mode: "infer", or "train": forward, and backward of the sum of all outputs to x and to
             every parameter.
-        ours_ms: median; MiB where `unit` says so.
+        ours_ms: median; in `unit` where that is another one.
         ours_spread: half of the calls lie within this share of the median (the distance between
             its quartiles).
     """
