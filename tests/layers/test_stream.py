@@ -1,15 +1,7 @@
 """A model that answers step by step: the bits of the whole sequence, whatever comes in between."""
 
-import copy
-import gc
-import hashlib
-import json
 import logging
-import subprocess
-import sys
-import threading
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,13 +9,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.engine.subjects import SUBJECTS, example
+from tests.layers.networks import language, same
 from torch import nn
 
-from recurra import GRU, LSTM, Bidirectional, Each, Elman, Embedding, Recurrent, Stack, Stream
+from recurra import GRU, LSTM, Bidirectional, Elman, Recurrent, Stack, Stream
 from recurra.cells import CELLS
 from recurra.engine import NotNativeError, autograd, leaves, native, tree_map
-from recurra.errors import OptionError, ShapeError, SnapshotError, UnsupportedError
-from recurra.layers import snapshot
+from recurra.errors import OptionError, ShapeError, UnsupportedError
 from recurra.layers.runners import Native, Plain
 from recurra.layers.stack import StackContext
 
@@ -39,22 +31,12 @@ def still(name, B, T, dtype=torch.float32, H=5):
     return case._replace(**kept)
 
 
-def language(seed=0):
-    torch.manual_seed(seed)
-    layers = [Embedding(11, 6), GRU(6, 8), LSTM(8, 7), Each(nn.Linear(7, 11))]
-    return Stack(layers).eval().requires_grad_(False)
-
-
 def step_of(x, t):
     return tree_map(lambda part: part[:, t], x)
 
 
 def between(x, begin, end):
     return tree_map(lambda part: part[:, begin:end], x)
-
-
-def same(a, b):
-    return all(torch.equal(one, other) for one, other in zip(leaves(a), leaves(b), strict=True))
 
 
 def stream_of(case, B, **options):
@@ -366,197 +348,3 @@ def test_masks_given_with_the_context_hold_all_along():
     whole, _ = net.sequence(x, context=context)
     stream = Stream(net, 2, context=context)
     assert torch.equal(torch.cat([stream.push(x[:, :4]), stream.push(x[:, 4:])], 1), whole)
-
-
-def test_snapshots_carry_on():
-    net = language()
-    x = torch.randint(0, 11, (4, 20))
-    whole, _ = net.sequence(x)
-    stream = Stream(net, 4)
-    stream.push(x[:, :9])
-    kept = stream.snapshot()
-    rest = stream.push(x[:, 9:])
-    assert torch.equal(rest, whole[:, 9:])
-    for other in (stream, Stream(net), Stream(copy.deepcopy(net), 7)):
-        other.restore(kept)
-        assert other.rows == 4
-        assert torch.equal(other.push(x[:, 9:]), rest)
-
-
-def damaged(kept):
-    """Bytes that must be refused, and a word of why."""
-    yield b"", "no snapshot"
-    yield b"GIF89a" + bytes(100), "no snapshot"
-    yield kept[:10], "cut short"
-    yield kept[:-1], "cut short"
-    yield kept[: len(kept) // 2], "cut short"
-    yield kept + b"x", "damaged"
-    yield kept[:8] + (2).to_bytes(4, "little") + kept[12:], "version 2"
-    for at in (21, 30, len(kept) // 2, len(kept) - 1):
-        yield kept[:at] + bytes([kept[at] ^ 1]) + kept[at + 1 :], "damaged"
-
-
-def test_bytes_that_are_no_snapshot_of_this_model_leave_the_stream_as_it_is():
-    net, x = language(), torch.randint(0, 11, (2, 20))
-    whole, _ = net.sequence(x)
-    stream = Stream(net, 2)
-    stream.push(x[:, :9])
-    other = language(seed=1)
-    foreign = (
-        (Stream(GRU(3, 4)).snapshot(), r"of another model, GRU\(3, 4\)"),
-        (Stream(Elman(3, 4, nonlinearity="relu")).snapshot(), "of another model"),
-        (Stream(language().double(), 2).snapshot(), "of another model"),
-        (Stream(other, 2).snapshot(), "with other weights; same_weights=False"),
-    )
-    for bad, says in (*damaged(stream.snapshot()), *foreign):
-        with pytest.raises(SnapshotError, match=says) as error:
-            stream.restore(bad)
-        assert "\n" not in str(error.value)
-    assert torch.equal(stream.push(x[:, 9:]), whole[:, 9:])
-    stream.restore(foreign[-1][0], same_weights=False)
-    assert torch.equal(stream.push(x), whole)
-
-
-def test_a_snapshot_with_a_foreign_header_is_checked_before_use():
-    """Its checksum is no secret: what the header says is believed only where it fits."""
-    FRONT, DIGEST, MAGIC = snapshot.FRONT, snapshot.DIGEST, snapshot.MAGIC
-    stream = Stream(GRU(3, 4), 2)
-    kept = stream.snapshot()
-    length = FRONT.unpack_from(kept)[3]
-    header = json.loads(kept[FRONT.size : FRONT.size + length])
-    body = kept[FRONT.size + length : -DIGEST]
-    for change, says in (
-        ({"rows": 10**12}, "rows"),
-        ({"rows": "2"}, "rows"),
-        ({"rows": True}, "rows"),
-        ({"rows": 3}, "bytes of states"),
-        ({"type": "float64"}, "another model"),
-        ({"outline": None}, "another model"),
-    ):
-        changed = json.dumps(header | change).encode()
-        size = FRONT.size + len(changed) + len(body) + DIGEST
-        whole = FRONT.pack(MAGIC, 1, size, len(changed)) + changed + body
-        with pytest.raises(SnapshotError, match=says):
-            stream.restore(whole + hashlib.sha256(whole).digest())
-    with pytest.raises(SnapshotError, match="got a str"):
-        snapshot._open("text")
-    for text in (b"[1]", b"{", b"[" * 100_000):
-        size = FRONT.size + len(text) + DIGEST
-        whole = FRONT.pack(MAGIC, 1, size, len(text)) + text
-        with pytest.raises(SnapshotError, match="header cannot be read"):
-            stream.restore(whole + hashlib.sha256(whole).digest())
-
-
-SENSOR = """
-import sys, torch
-from pathlib import Path
-from recurra import GRU, Each, Stack, Stream
-torch.manual_seed(0)
-net = Stack([GRU(3, 16), GRU(16, 16), Each(torch.nn.Linear(16, 2))])
-x = torch.randn(1, 4000, 3, generator=torch.Generator().manual_seed(5))
-stream = Stream(net)
-place, begin = Path(sys.argv[1]), int(sys.argv[2])
-if begin:
-    stream.restore(place.read_bytes())
-for t in range(begin, x.shape[1]):
-    y = stream.push(x[:, t])
-    if t == 999:
-        place.write_bytes(stream.snapshot())
-        print("kept", flush=True)
-        if sys.argv[3] == "wait":
-            sys.stdin.read()
-print(y.numpy().tobytes().hex())
-"""
-
-
-def test_a_stream_that_was_killed_goes_on_in_another_process(tmp_path):
-    script = tmp_path / "sensor.py"
-    script.write_text(SENSOR)
-
-    def begin(*given, **how):
-        command = [sys.executable, str(script), str(tmp_path / "state"), *given]
-        pipe = subprocess.PIPE
-        return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, **how)
-
-    with begin("0", "wait") as killed:
-        assert killed.stdout.readline() == "kept\n"
-        killed.kill()
-    assert killed.returncode < 0
-    with begin("1000", "go") as restored:
-        after = restored.communicate()[0]
-    with begin("0", "go") as never:
-        without = never.communicate()[0].replace("kept\n", "")
-    assert len(after) > 10
-    assert after == without
-
-
-def test_ten_million_steps_need_no_more_memory_and_stay_finite():
-    torch.manual_seed(0)
-    stream = Stream(LSTM(1, 4))
-    x = torch.randn(1, 500_000, 1)
-    out = torch.empty(1, 500_000, 4)
-    resident = []
-    for _ in range(20):
-        assert stream.push(x, out) is out
-        assert out.sum().isfinite()
-        resident.append(_resident())
-    assert max(resident[5:]) - resident[4] < 1 << 20
-    assert all(state.isfinite().all() for state in leaves(stream.state))
-
-
-def test_streams_give_their_memory_back():
-    net = Stack([LSTM(64, 256), LSTM(256, 64)])
-    sizes = []
-    for _ in range(30):
-        stream = Stream(net, 8)
-        stream.push(torch.zeros(8, 64))
-        stream.add(3)
-        del stream
-        gc.collect()
-        sizes.append(_resident())
-    assert max(sizes[10:]) - sizes[9] < 4 << 20
-
-
-def _resident():
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096
-
-
-def test_two_threads_at_once_do_no_harm():
-    stream = Stream(LSTM(64, 64), 4)
-    x = torch.randn(4, 400, 64)
-    errors = []
-
-    def push():
-        for _ in range(40):
-            try:
-                assert stream.push(x).isfinite().all()
-            except UnsupportedError as error:
-                errors.append(str(error))
-
-    threads = [threading.Thread(target=push) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert all("another thread" in error for error in errors)
-    assert all(state.isfinite().all() for state in leaves(stream.state))
-
-
-def test_streams_of_their_own_threads_do_not_meet():
-    net = language()
-    x = torch.randint(0, 11, (2, 300))
-    whole, _ = net.sequence(x)
-    found = {}
-
-    def push(name):
-        stream = Stream(net, 2)
-        found[name] = torch.stack([stream.push(x[:, t]) for t in range(300)], dim=1)
-
-    threads = [threading.Thread(target=push, args=(k,)) for k in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 4
-    assert all(torch.equal(each, whole) for each in found.values())

@@ -1,0 +1,84 @@
+"""A stream for long, many streams, and several threads."""
+
+import gc
+import threading
+from pathlib import Path
+
+import torch
+from tests.layers.networks import language
+
+from recurra import LSTM, Stack, Stream
+from recurra.engine import leaves
+from recurra.errors import UnsupportedError
+
+
+def test_ten_million_steps_need_no_more_memory_and_stay_finite():
+    torch.manual_seed(0)
+    stream = Stream(LSTM(1, 4))
+    x = torch.randn(1, 500_000, 1)
+    out = torch.empty(1, 500_000, 4)
+    resident = []
+    for _ in range(20):
+        assert stream.push(x, out) is out
+        assert out.sum().isfinite()
+        resident.append(_resident())
+    assert max(resident[5:]) - resident[4] < 1 << 20
+    assert all(state.isfinite().all() for state in leaves(stream.state))
+
+
+def test_streams_give_their_memory_back():
+    net = Stack([LSTM(64, 256), LSTM(256, 64)])
+    sizes = []
+    for _ in range(30):
+        stream = Stream(net, 8)
+        stream.push(torch.zeros(8, 64))
+        stream.add(3)
+        del stream
+        gc.collect()
+        sizes.append(_resident())
+    assert max(sizes[10:]) - sizes[9] < 4 << 20
+
+
+def _resident():
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096
+
+
+def test_two_threads_at_once_do_no_harm():
+    stream = Stream(LSTM(64, 64), 4)
+    x = torch.randn(4, 400, 64)
+    errors = []
+
+    def push():
+        for _ in range(40):
+            try:
+                assert stream.push(x).isfinite().all()
+            except UnsupportedError as error:
+                errors.append(str(error))
+
+    threads = [threading.Thread(target=push) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all("another thread" in error for error in errors)
+    assert all(state.isfinite().all() for state in leaves(stream.state))
+
+
+def test_streams_of_their_own_threads_do_not_meet():
+    net = language()
+    x = torch.randint(0, 11, (2, 300))
+    whole, _ = net.sequence(x)
+    found = {}
+
+    def push(name):
+        stream = Stream(net, 2)
+        found[name] = torch.stack([stream.push(x[:, t]) for t in range(300)], dim=1)
+
+    threads = [threading.Thread(target=push, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert all(torch.equal(each, whole) for each in found.values())
