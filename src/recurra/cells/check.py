@@ -79,9 +79,10 @@ def _check_shape(where: str, cell: Sized[State], x: Tree) -> tuple[int, int]:
         raise ShapeError(
             f"{where}: x has shape {_show(x)}, the cell takes (B, T, {cell.input_size})"
         )
-    if x.shape[2] != cell.input_size:
-        raise ShapeError(f"{where}: x has {x.shape[2]} features, the cell takes {cell.input_size}")
-    return x.shape[0], x.shape[1]
+    B, T, F = x.shape
+    if cell.input_size != F:
+        raise ShapeError(f"{where}: x has {F} features, the cell takes {cell.input_size}")
+    return B, T
 
 
 def _check_ids(where: str, x: Tree) -> tuple[int, int]:
@@ -102,10 +103,15 @@ def _check_fields(where: str, x: Tree) -> tuple[int, int]:
 
 
 def _check_dtype(where: str, x: Tree, initial: Tree) -> None:
-    # Without a floating-point state there is nothing to compare with.
-    takes = next((leaf.dtype for leaf in leaves(initial) if leaf.is_floating_point()), None)
-    if isinstance(x, Tensor) and takes is not None and not _fits(x, takes):
-        raise ShapeError(f"{where}: x is {_name(x.dtype)}, the cell takes {_name(takes)}")
+    if not isinstance(x, Tensor):
+        return
+    for leaf in leaves(initial):
+        # Without a floating-point state there is nothing to compare with.
+        if leaf.is_floating_point():
+            if not _fits(x, leaf.dtype):
+                came, takes = _name(x.dtype), _name(leaf.dtype)
+                raise ShapeError(f"{where}: x is {came}, the cell takes {takes}")
+            return
 
 
 def _check_state(where: str, state: Tree, initial: Tree) -> None:
@@ -117,9 +123,9 @@ def _check_state(where: str, state: Tree, initial: Tree) -> None:
     if len(state) != len(initial):
         raise ShapeError(f"{where} has {len(state)} parts, the cell takes {len(initial)}")
     fields = getattr(initial, "_fields", None)
-    names = [f".{field}" for field in fields] if fields else [f"[{k}]" for k in range(len(initial))]
-    for name, part, first in zip(names, state, initial, strict=True):
-        _check_state(where + name, part, first)
+    for k, part in enumerate(state):
+        name = f".{fields[k]}" if fields else f"[{k}]"
+        _check_state(where + name, part, initial[k])
     return None
 
 

@@ -3,52 +3,22 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from itertools import chain
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from recurra.engine import eager, native
+from recurra.engine.call import Call, Part, columns_of, forward, run_all, split
 from recurra.engine.collector import waiting
-from recurra.engine.machine import Machine, Tensors, aligned, memory
+from recurra.engine.machine import Gradients, Machine, Task, aligned, memory
 from recurra.engine.place import NotNativeError
-from recurra.engine.rows import Rows
 from recurra.engine.say import say_plain
 from recurra.engine.traced import Traced, Wanted
 
-Part = TypeVar("Part")
-Back = TypeVar("Back")
-
-
-@dataclass
-class Call:
-    """One sequence: what runs, and how its tensors are counted.
-
-    Args:
-        counts: how many of the tensors are parameters, x, state and context.
-        name: what a message calls the module.
-        half: matrices are rounded to bfloat16; in inference alone.
-    """
-
-    traced: Traced
-    dtype: torch.dtype
-    rows: Rows
-    counts: tuple[int, int, int, int]
-    name: str = ""
-    half: bool = False
-
-    def parts(self, listed: Sequence[Part]) -> list[list[Part]]:
-        """One list a kind."""
-        found, start = [], 0
-        for count in self.counts:
-            found.append(list(listed[start : start + count]))
-            start += count
-        return found
-
-    def wanted(self, needs: Sequence[bool]) -> Wanted:
-        """Which gradients are asked for, from one truth a tensor."""
-        parameters, x, _, context = self.parts(needs)
-        return Wanted(tuple(parameters), tuple(x), tuple(context))
+Result = TypeVar("Result")
+REQUIRES_GRAD = vars(torch._C.TensorBase)["requires_grad"].__get__
 
 
 def machine(
@@ -80,7 +50,8 @@ def _machine(
         return "the native library is not there"
     try:
         with waiting():
-            return Machine(traced.plan(wanted), dtype, training=wanted is not None, half=half)
+            plan = traced.plan(wanted)
+            return Machine(plan, dtype, traced.counts, training=wanted is not None, half=half)
     except NotNativeError as error:
         return str(error)
 
@@ -92,16 +63,13 @@ def infer(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
         NotNativeError: the step has no native form, and another one is its definition.
     """
     try:
-        made = machine(call.traced, call.dtype, None, half=call.half)
+        made = machine(call.traced, call.traced.dtype, None, half=call.half)
     except NotNativeError as reason:
         if not call.half:
             raise
         say_plain(call.name, reason)
         return _rounded(call, tensors)
-    parts = made.parts(call.rows)
-    task, y, last = made.forward(Tensors(*call.parts(tensors)), call.rows, None, parts=parts)
-    native.run(task.jobs, torch.get_num_threads())
-    return (y, *last)
+    return forward([Part(call, made, made.parts(call.rows))], tensors, [None])
 
 
 def _rounded(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -114,11 +82,11 @@ def _rounded(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
     return (packed.scatter(y, call.rows), *(packed.unsort(each) for each in last))
 
 
-def uncast(backward: Callable[..., Back]) -> Callable[..., Back]:
+def uncast(backward: Callable[..., Result]) -> Callable[..., Result]:
     """A backward as it is without autocast, inside of which it may be called."""
 
     @wraps(backward)
-    def run(*given: Any) -> Back:
+    def run(*given: Any) -> Result:
         if not torch.is_autocast_enabled("cpu"):
             return backward(*given)
         with torch.autocast("cpu", enabled=False):
@@ -128,38 +96,106 @@ def uncast(backward: Callable[..., Back]) -> Callable[..., Back]:
 
 
 class Native(torch.autograd.Function):
-    """y and the last states; keeps what the backward needs."""
+    """The outputs of all parts side by side, and their last states; as `forward` gives them."""
 
     @staticmethod
-    def forward(ctx: Any, call: Call, made: Machine, *tensors: Tensor) -> tuple[Tensor, ...]:
-        rows = call.rows
-        parts = made.parts(rows)
-        kept = memory(made.kept_bytes(rows, parts))
-        task, y, last = made.forward(Tensors(*call.parts(tensors)), rows, kept, parts=parts)
-        native.run(task.jobs, torch.get_num_threads())
-        ctx.save_for_backward(*tensors, kept)
-        ctx.call, ctx.machine, ctx.parts, ctx.spent = call, made, parts, False
-        return (y, *last)
+    def forward(
+        ctx: Any, parts: list[Part], time_first: bool, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        kept = [memory(part.machine.kept_bytes(part.call.rows, part.cut)) for part in parts]
+        found = forward(parts, tensors, kept, time_first=time_first)
+        ctx.save_for_backward(*tensors, *kept)
+        # No gradient, rather than zeros: what none reaches does not run, as a node of its own.
+        ctx.set_materialize_grads(False)
+        ctx.parts, ctx.spent = parts, False
+        return found
 
     @staticmethod
     @uncast
-    def backward(ctx: Any, dy: Tensor, *dlast: Tensor) -> tuple[Tensor | None, ...]:
-        needs = ctx.needs_input_grad[2:]
-        *tensors, kept = ctx.saved_tensors
+    def backward(ctx: Any, dy: Tensor | None, *dlast: Tensor | None) -> tuple[Tensor | None, ...]:
+        every = _backs(ctx.parts, ctx.saved_tensors, ctx.needs_input_grad[2:], dy, dlast)
+        reached = [back for back in every if back.reached()]
         if torch.is_grad_enabled():
-            return (None, None, *again(ctx.call, tensors, needs, (dy, *dlast)))
-        given, rows = Tensors(*ctx.call.parts(tensors)), ctx.call.rows
-        kept = aligned(kept)
-        if ctx.spent:
-            # A backward writes over what it has read; the graph was retained for another one.
-            once_more, *_ = ctx.machine.forward(given, rows, kept, parts=ctx.parts)
-            native.run(once_more.jobs, torch.get_num_threads())
-        ctx.spent = True
-        first = ctx.call.parts(needs)[2]
-        task, made = ctx.machine.backward(given, rows, kept, dy, dlast, first, ctx.parts)
-        native.run(task.jobs, torch.get_num_threads())
-        found = [*made.parameters(), *made.x, *made.state, *made.context]
-        return (None, None, *asked(found, needs))
+            found = [back.again() for back in reached]
+        else:
+            found = _backward(reached, spent=ctx.spent)
+            ctx.spent = True
+        if len(reached) < len(every):
+            each = iter(found)
+            found = [next(each) if one in reached else [None] * len(one.needs) for one in every]
+        return (None, None, *chain.from_iterable(found))
+
+
+@dataclass(slots=True, eq=False)
+class Back:
+    """The backward of a part.
+
+    Args:
+        needs: which gradients are asked for, one truth a tensor.
+        dy, dlast: of the outputs and of the last states; None where no gradient came.
+    """
+
+    part: Part
+    tensors: Sequence[Tensor]
+    needs: Sequence[bool]
+    kept: Tensor
+    dy: Tensor | None
+    dlast: Sequence[Tensor | None]
+
+    def reached(self) -> bool:
+        """Whether any gradient came."""
+        return self.dy is not None or any(each is not None for each in self.dlast)
+
+    def again(self) -> list[Tensor | None]:
+        """The gradients by torch's own rules."""
+        rows, made = self.part.call.rows, self.part.machine
+        state = self.tensors[made.state]
+        shapes = [(rows.B, rows.T, *made.y_shape), *(each.shape for each in state)]
+        came = zip((self.dy, *self.dlast), shapes, strict=True)
+        zero = torch.zeros((), dtype=made.dtype)
+        cotangents = [zero.expand(shape) if one is None else one for one, shape in came]
+        return again(self.part.call, self.tensors, self.needs, cotangents)
+
+    def ahead(self) -> Task:
+        """The forward, once more."""
+        part = self.part
+        return part.machine.forward(self.tensors, part.call.rows, self.kept, parts=part.cut)[0]
+
+    def task(self) -> tuple[Task, Gradients]:
+        """The task, and the gradients that it will fill."""
+        part, made = self.part, self.part.machine
+        given = (self.tensors, part.call.rows, self.kept, self.dy, self.dlast)
+        return made.backward(*given, self.needs[made.state], part.cut)
+
+
+def _backs(
+    parts: list[Part],
+    saved: Sequence[Tensor],
+    needs: Sequence[bool],
+    dy: Tensor | None,
+    dlast: Sequence[Tensor | None],
+) -> list[Back]:
+    tensors, kept = saved[: len(needs)], saved[len(needs) :]
+    if len(parts) == 1:
+        return [Back(parts[0], tensors, needs, kept[0], dy, dlast)]
+    counts = [part.call.traced.counts for part in parts]
+    sizes = list(map(sum, counts))
+    dys = [None] * len(parts) if dy is None else columns_of(parts, dy)
+    dlasts = split(dlast, [states for _, _, states, _ in counts])
+    own = (split(tensors, sizes), split(needs, sizes), kept, dys, dlasts)
+    return [Back(*one) for one in zip(parts, *own, strict=True)]
+
+
+def _backward(backs: list[Back], *, spent: bool) -> list[list[Tensor | None]]:
+    parts = [back.part for back in backs]
+    for back in backs:
+        back.kept = aligned(back.kept)
+    if spent:
+        # A backward writes over what it has read; the graph was retained for another one.
+        run_all(parts, [back.ahead() for back in backs])
+    made = [back.task() for back in backs]
+    run_all(parts, [task for task, _ in made])
+    return [found.listed() for _, found in made]
 
 
 class Planned(torch.autograd.Function):
@@ -193,14 +229,15 @@ def serve(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
     Raises:
         NotNativeError: in inference, when the step has no native form.
     """
-    needs = [each.requires_grad for each in tensors]
+    needs = [*map(REQUIRES_GRAD, tensors)]
     if True not in needs or not torch.is_grad_enabled():
         return infer(call, tensors)
     wanted = call.wanted(needs)
     found: tuple[Tensor, ...]
     try:
-        made = machine(call.traced, call.dtype, wanted)
-        found = Native.apply(call, made, *tensors)  # type: ignore[no-untyped-call]  # torch's
+        made = machine(call.traced, call.traced.dtype, wanted)
+        parts = [Part(call, made, made.parts(call.rows))]
+        found = Native.apply(parts, False, *tensors)  # type: ignore[no-untyped-call]  # torch's
     except NotNativeError as reason:
         # Without the library all of it runs so, which is said once.
         say_plain(call.name, reason, "trains" if native.library() else "runs")

@@ -1,9 +1,10 @@
 """Runs plans natively: gives a program its arguments, and makes results of what it wrote."""
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from recurra.engine.graph import Node, ancestors
 from recurra.engine.plan import Plan
 from recurra.engine.program import Code, Phase, Program
 from recurra.engine.rows import Rows
+from recurra.engine.traced import Counts
 
 ALIGNED = 64
 TYPES = {dtype: np.dtype(str(dtype)[6:]).str for dtype in (torch.float32, torch.float64)}
@@ -27,6 +29,7 @@ class Machine:
     """A plan made ready for the library.
 
     Args:
+        counts: how many of the tensors are parameters, x, state and context.
         half: matrices are packed as bfloat16.
 
     Raises:
@@ -34,7 +37,13 @@ class Machine:
     """
 
     def __init__(
-        self, plan: Plan, dtype: torch.dtype, *, training: bool, half: bool = False
+        self,
+        plan: Plan,
+        dtype: torch.dtype,
+        counts: Counts,
+        *,
+        training: bool,
+        half: bool = False,
     ) -> None:
         self.dtype = dtype
         made = emit(plan, training=training, double=dtype == torch.float64, half=half)
@@ -46,21 +55,39 @@ class Machine:
         (y,) = plan.outputs("y")
         self.y_shape = y.shape
         self.outputs = plan.step.outputs
-        self.ways = [Arguments(plan, made, dtype, backward=back) for back in (False, True)]
-        over = {each.node: None for each in made.arguments if each.kind == "over"}
-        filled = _filled(made.program, made.arguments)
-        self.sums = [(node, filled[node] == prod(node.shape)) for node in over if node is not None]
+        P, X, S, _ = counts
+        self.x, self.state = slice(P, P + X), slice(P + X, P + X + S)
+        self.context = slice(P + X + S, None)
+        self.ways = [Arguments(plan, made, dtype, counts, backward=b) for b in (False, True)]
+        self.sums = _sums(made.program, made.arguments)
+        self._plan_finish()
+
+    def _plan_finish(self) -> None:
+        """How gradients of parameters are made of the sums: most are one, perhaps reshaped."""
         wanted = [node for node in self.outputs.get("dparameter", []) if node is not None]
-        known = {node for node, _ in self.sums} | self.ways[True].known
+        known = dict.fromkeys(each.node for each in self.sums) | dict.fromkeys(self.ways[1].known)
         self.finish = ancestors(wanted, known)
+        for each in self.sums:
+            readers = [node for node in self.finish if each.node in node.inputs]
+            if each.node not in wanted and [node.op for node in readers] == ["view"]:
+                each.held = readers[0]
+                self.finish.remove(each.held)
+        held = [each.held for each in self.sums]
+        nodes = self.outputs.get("dparameter", [])
+        # Which sum is the gradient of each parameter, where nothing is left to do.
+        self.direct: list[int | None] | None = None
+        if not self.finish and set(wanted) <= set(held):
+            self.direct = [None if node is None else held.index(node) for node in nodes]
 
     def parts(self, rows: Rows) -> int:
         """Into how many parts channels are cut; 1 but for elementwise recurrences of few rows."""
+        if not self.channels:
+            return 1
         return channels.parts(self.channels, rows.B, rows.T, torch.get_num_threads())
 
     def kept_bytes(self, rows: Rows, parts: int = 1) -> int:
         """What the forward keeps for the backward."""
-        return parts * self._program(parts).kept_bytes(rows.B, rows.count())
+        return parts * self._program(parts).kept_bytes(rows.B, rows.steps())
 
     def _program(self, parts: int) -> native.Program:
         if parts == 1:
@@ -72,7 +99,7 @@ class Machine:
 
     def forward(
         self,
-        tensors: "Tensors",
+        tensors: Sequence[Tensor],
         rows: Rows,
         kept: Tensor | None,
         y: Tensor | None = None,
@@ -81,72 +108,62 @@ class Machine:
         """The task, and the outputs that it will fill.
 
         Args:
+            tensors: parameters, x, state and context.
             y: where they go; each step of a row in one piece.
             parts: of the channels, each a job.
         """
         y = blank((rows.B, rows.T, *self.y_shape), self.dtype) if y is None else y
-        last = [_like(each) for each in tensors.state]
-        found = {"x": tensors.x, "y": (y,), "first": tensors.state, "last": last}
-        return self._task(tensors, found, rows, kept, parts, backward=False), y, last
+        last = [_like(each) for each in tensors[self.state]]
+        return self._task(rows, kept, parts, tensors, (), (y, *last)), y, last
 
     def backward(
         self,
-        tensors: "Tensors",
+        tensors: Sequence[Tensor],
         rows: Rows,
         kept: Tensor,
-        dy: Tensor,
-        dlast: Sequence[Tensor],
+        dy: Tensor | None,
+        dlast: Sequence[Tensor | None],
         first: Sequence[bool] | None = None,
         parts: int = 1,
     ) -> tuple["Task", "Gradients"]:
         """The task, and the gradients that it will fill.
 
         Args:
+            dy, dlast: zeros where there is none.
             first: which gradients of first states are wanted; all when not given.
             parts: as in the forward.
         """
-        dx = [
+        made = [
             None if node is None else blank(each.shape, self.dtype)
-            for node, each in zip(self.outputs["dx"], tensors.x, strict=True)
+            for node, each in zip(self.outputs["dx"], tensors[self.x], strict=True)
         ]
-        dcontext = [
+        state = tensors[self.state]
+        made += [
+            _like(each) if yes else None
+            for each, yes in zip(state, first or [True] * len(state), strict=True)
+        ]
+        made += [
             None if node is None else _like(each)
-            for node, each in zip(self.outputs["dcontext"], tensors.context, strict=True)
+            for node, each in zip(self.outputs["dcontext"], tensors[self.context], strict=True)
         ]
-        wanted = first or [True] * len(dlast)
-        dfirst = [_like(each) if yes else None for each, yes in zip(dlast, wanted, strict=True)]
-        sums = {
-            node: blank(node.shape, self.dtype)
-            if full
-            else torch.zeros(node.shape, dtype=self.dtype)
-            for node, full in self.sums
-        }
-        found = {
-            "x": tensors.x,
-            "dy": (dy,),
-            "dx": dx,
-            "dlast": dlast,
-            "dfirst": dfirst,
-            "drow": dcontext,
-            "over": sums,
-        }
-        task = self._task(tensors, found, rows, kept, parts, backward=True)
-        return task, Gradients(self, task.values, sums, dx, dfirst, dcontext)
+        sums = [each.blank(self.dtype) for each in self.sums]
+        task = self._task(rows, kept, parts, tensors, (dy, *dlast), (*made, *sums))
+        return task, Gradients(self, tensors, task.values, sums, made)
 
     def _task(
         self,
-        tensors: "Tensors",
-        found: dict[str, Any],
         rows: Rows,
         kept: Tensor | None,
         parts: int,
-        *,
-        backward: bool,
+        tensors: Sequence[Tensor],
+        came: tuple[Tensor | None, ...],
+        made: tuple[Tensor | None, ...],
     ) -> "Task":
-        way = self.ways[backward]
-        words, values, alive = way.fill(tensors.parameters, tensors.context, found)
+        """A direction of the program on a call's tensors; see `Arguments.fill`."""
+        backward = len(came) > 0
+        words, values, alive = self.ways[backward].fill(rows.T, tensors, came, made)
         job = native.Job(
-            self._program(parts),
+            self.program if parts == 1 else self._program(parts),
             words,
             rows.B,
             rows.T,
@@ -157,16 +174,16 @@ class Machine:
             0 if kept is None else kept.data_ptr(),
         )
         jobs = [job] if parts == 1 else self._cut(job, rows, parts)
-        return Task(jobs, values, (alive, found, rows, kept))
+        return Task(jobs, values, (tensors, came, made, alive, rows, kept))
 
     def _cut(self, job: native.Job, rows: Rows, parts: int) -> list[native.Job]:
         """A job a part, each on its own columns and its own kept memory."""
         each = self.channels // parts * self.dtype.itemsize
-        size = self._program(parts).kept_bytes(rows.B, rows.count())
+        size = self._program(parts).kept_bytes(rows.B, rows.steps())
         wide = channels.wide(self.plain)
         found = []
         for part in range(parts):
-            words = list(job.arguments)
+            words = array("q", job.arguments)
             for number, moves in enumerate(wide):
                 if moves and words[4 * number]:
                     words[4 * number] += part * each
@@ -178,36 +195,60 @@ def blank(shape: Sequence[int], dtype: torch.dtype, *, time_first: bool = False)
     """Memory to be filled; much of it from the library's cache, where its pages are at hand.
 
     Args:
-        shape: (B, T, …) with `time_first`, which puts step after step.
+        shape: (B, T, …).
+        time_first: it lies step after step, not row after row.
     """
-    if time_first:
-        shape = (shape[1], shape[0], *shape[2:])
     size = prod(shape) * dtype.itemsize
-    if size < LARGE:
-        made = torch.empty(shape, dtype=dtype)
-    else:
-        made = torch.from_numpy(np.asarray(_Bytes(size, tuple(shape), TYPES[dtype])))
-    # No view, which autograd would watch: another tensor on the same memory.
-    return made.transpose(0, 1).detach() if time_first else made
+    if size >= LARGE:
+        strides = _time_first(shape, dtype.itemsize) if time_first else None
+        return torch.from_numpy(np.asarray(_Bytes(size, tuple(shape), TYPES[dtype], strides)))
+    if time_first:
+        return torch.empty_strided(shape, _time_first(shape), dtype=dtype)
+    return torch.empty(shape, dtype=dtype)
+
+
+def _time_first(shape: Sequence[int], size: int = 1) -> tuple[int, ...]:
+    B, _, *row = shape
+    columns = [size * prod(row[k + 1 :]) for k in range(len(row))]
+    return (size * prod(row), size * B * prod(row), *columns)
 
 
 def _like(tensor: Tensor) -> Tensor:
+    if tensor.is_contiguous():
+        return torch.empty_like(tensor)
     return torch.empty(tensor.shape, dtype=tensor.dtype)
 
 
-def _filled(program: Program, arguments: Sequence[Any]) -> dict[Node, int]:
-    """How many numbers of each sum over rows the program writes."""
-    found: dict[Node, int] = dict.fromkeys(
+@dataclass(slots=True)
+class Sum:
+    """A sum over rows.
+
+    Args:
+        full: whether the program writes every number of it.
+        held: the value that its memory is shaped as: the sum, or the one view of it.
+    """
+
+    node: Node
+    full: bool
+    held: Node
+
+    def blank(self, dtype: torch.dtype) -> Tensor:
+        """Memory for it."""
+        make = torch.empty if self.full else torch.zeros
+        return make(self.held.shape, dtype=dtype)
+
+
+def _sums(program: Program, arguments: Sequence[Any]) -> list[Sum]:
+    written: dict[Node, int] = dict.fromkeys(
         (each.node for each in arguments if each.kind == "over"), 0
     )
     for i in program.segments.get(Phase.CONTRACT, []):
         node = arguments[i.numbers[0]].node
-        found[node] += i.d * i.n if i.code == Code.TOTAL else prod(i.numbers[1:])
-    return found
+        written[node] += i.d * i.n if i.code == Code.TOTAL else prod(i.numbers[1:])
+    return [Sum(node, count == prod(node.shape), node) for node, count in written.items()]
 
 
-@dataclass(slots=True)
-class Task:
+class Task(NamedTuple):
     """Jobs, the values that they were given, and the memory that they read and write."""
 
     jobs: list[native.Job]
@@ -215,39 +256,32 @@ class Task:
     alive: Any
 
 
-@dataclass(slots=True)
-class Tensors:
-    """What goes in: flat lists."""
-
-    parameters: list[Tensor]
-    x: list[Tensor]
-    state: list[Tensor]
-    context: list[Tensor]
-
-
-@dataclass(slots=True)
-class Gradients:
-    """What a backward filled; `parameters` finishes the sums over rows in torch."""
+class Gradients(NamedTuple):
+    """What a backward filled."""
 
     machine: Machine
+    tensors: Sequence[Tensor]
     values: Values
-    sums: Values
-    x: list[Tensor | None]
-    state: list[Tensor | None]
-    context: list[Tensor | None]
+    sums: list[Tensor]
+    others: list[Tensor | None]
 
-    def parameters(self) -> list[Tensor | None]:
-        """One a parameter."""
-        values = self.values | self.sums
-        evaluate(self.machine.finish, values)
-        nodes = self.machine.outputs["dparameter"]
-        return [None if node is None else values[node] for node in nodes]
+    def listed(self) -> list[Tensor | None]:
+        """One a tensor; what is left to do on sums over rows is done in torch."""
+        machine, sums = self.machine, self.sums
+        if machine.direct is not None:
+            found = [None if k is None else sums[k] for k in machine.direct]
+            return found + self.others
+        values = {each.held: made for each, made in zip(machine.sums, sums, strict=True)}
+        values |= self.values or machine.ways[1].given(self.tensors)
+        evaluate(machine.finish, values)
+        nodes = machine.outputs["dparameter"]
+        return [*(None if node is None else values[node] for node in nodes), *self.others]
 
 
 def memory(size: int) -> Tensor:
-    """Bytes of the library's own memory, given back when the tensor goes."""
-    if not size:
-        return torch.empty(0, dtype=torch.uint8)
+    """Bytes for the library alone; many of them its own, given back when the tensor goes."""
+    if size < LARGE:
+        return torch.empty(size, dtype=torch.uint8)
     return torch.from_numpy(np.asarray(_Bytes(size, (size,), "|u1")))
 
 
@@ -259,11 +293,14 @@ def aligned(kept: Tensor) -> Tensor:
 class _Bytes:
     """A block as numpy takes it."""
 
-    def __init__(self, size: int, shape: tuple[int, ...], kind: str) -> None:
+    def __init__(
+        self, size: int, shape: tuple[int, ...], kind: str, strides: tuple[int, ...] | None = None
+    ) -> None:
         self._block = native.Block(size)
         self.__array_interface__ = {
             "data": (self._block.address, False),
             "shape": shape,
+            "strides": strides,
             "typestr": kind,
             "version": 3,
         }

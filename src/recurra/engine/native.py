@@ -225,6 +225,23 @@ class Job:
     backward: bool = False
     kept: int = 0
 
+    def words(self, arguments: "array[int]") -> tuple[int, ...]:
+        """The job as the library reads it.
+
+        Args:
+            arguments: its numbers, where they stay until it has run.
+        """
+        program = self.program
+        if len(arguments) != 4 * program.arguments:
+            raise ShapeError(
+                f"native: {len(arguments)} numbers for the arguments, the program has "
+                f"{program.arguments} arguments of 4"
+            )
+        flags = self.reverse | self.backward << 32
+        address, _ = arguments.buffer_info()
+        head = (program.address, address, program.arguments)
+        return (*head, self.B, self.T, self.order, self.lengths, flags, self.kept)
+
 
 class Call:
     """Jobs made ready to run, once or often.
@@ -234,18 +251,10 @@ class Call:
     """
 
     def __init__(self, jobs: Sequence[Job], threads: int) -> None:
-        self._run = needed().recurra_run
         self.threads = threads
-        self.arguments = [_numbers(job) for job in jobs]
+        self.arguments = [array("q", job.arguments) for job in jobs]
         self._programs = [job.program for job in jobs]
-        self._count = len(jobs)
-        words: list[int] = []
-        for job, arguments in zip(jobs, self.arguments, strict=True):
-            flags = int(job.reverse) | int(job.backward) << 32
-            words += (job.program.address, _address(arguments), job.program.arguments)
-            words += (job.B, job.T, job.order, job.lengths, flags, job.kept)
-        self._jobs = array("q", words)
-        self._line = _line()
+        self._jobs = _words(jobs, self.arguments)
 
     def __call__(self) -> None:
         """Run.
@@ -253,40 +262,46 @@ class Call:
         Raises:
             ShapeError: an argument that is needed is null, or lengths or order do not fit.
         """
-        poll = _polling.begin()
-        try:
-            status = self._run(
-                _address(self._jobs),
-                self._count,
-                self.threads,
-                None if _forked else team(),
-                poll,
-                self._line,
-                LINE,
-            )
-        finally:
-            if poll is not None:
-                _polling.end()
-        if status:
-            raise ShapeError(self._line.value.decode(errors="replace"))
+        _run(self._jobs, len(self.arguments), self.threads)
 
 
 def run(jobs: Sequence[Job], threads: int) -> None:
-    """Run jobs at once on up to `threads` threads. Results do not depend on how many."""
-    Call(jobs, threads)()
+    """Run jobs at once on up to `threads` threads. Results do not depend on how many.
+
+    Raises:
+        ShapeError: an argument that is needed is null, or lengths or order do not fit.
+    """
+    arguments = [
+        job.arguments if isinstance(job.arguments, array) else array("q", job.arguments)
+        for job in jobs
+    ]
+    _run(_words(jobs, arguments), len(jobs), threads)
 
 
-def _address(numbers: "array[int]") -> int:
-    return numbers.buffer_info()[0]
+def _words(jobs: Sequence[Job], arguments: Sequence["array[int]"]) -> "array[int]":
+    words = array("q")
+    for job, numbers in zip(jobs, arguments, strict=True):
+        words.extend(job.words(numbers))
+    return words
 
 
-def _numbers(job: Job) -> "array[int]":
-    if len(job.arguments) != 4 * job.program.arguments:
-        raise ShapeError(
-            f"native: {len(job.arguments)} numbers for the arguments, the program has "
-            f"{job.program.arguments} arguments of 4"
+def _run(jobs: "array[int]", count: int, threads: int) -> None:
+    line, poll = _line(), _polling.begin()
+    try:
+        status = needed().recurra_run(
+            jobs.buffer_info()[0],
+            count,
+            threads,
+            None if _forked else team(),
+            poll,
+            line,
+            LINE,
         )
-    return array("q", job.arguments)
+    finally:
+        if poll is not None:
+            _polling.end()
+    if status:
+        raise ShapeError(line.value.decode(errors="replace"))
 
 
 _lines = threading.local()

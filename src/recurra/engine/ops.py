@@ -16,15 +16,14 @@ from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 from torch.utils._python_dispatch import _disable_current_modes
 
 from recurra.engine import eager, native
-from recurra.engine.autograd import Call, asked, machine
+from recurra.engine.autograd import asked, machine
+from recurra.engine.call import Call
 from recurra.engine.graph import Node, ancestors
-from recurra.engine.machine import ALIGNED, Machine, Tensors
+from recurra.engine.machine import ALIGNED, Machine
 from recurra.engine.place import NotNativeError
 from recurra.engine.rows import Rows, rows_of
-from recurra.engine.traced import Traced, Wanted
+from recurra.engine.traced import Counts, Traced, Wanted
 from recurra.errors import UnsupportedError
-
-Counts = tuple[int, int, int, int]
 
 
 @contextmanager
@@ -44,7 +43,7 @@ class Entry:
 
     def call(self, rows: Rows) -> Call:
         """One sequence of it."""
-        return Call(self.traced, self.dtype, rows, self.counts)
+        return Call(self.traced, rows)
 
     def machine(self, wanted: Wanted | None) -> Machine | None:
         """Its native form, where it has one."""
@@ -92,12 +91,11 @@ def infer(
     """y and the last states."""
     entry = _ENTRIES[name]
     call = entry.call(_rows(entry, tensors, lengths, reverse))
-    parts = Tensors(*call.parts(tensors))
     made = entry.machine(None)
     if made is None:
-        y, last, _ = _eager(call, parts, None)
+        y, last, _ = _eager(call, tensors, None)
         return [y, *last]
-    task, y, last = made.forward(parts, call.rows, None)
+    task, y, last = made.forward(tensors, call.rows, None)
     native.run(task.jobs, torch.get_num_threads())
     return [y, *last]
 
@@ -113,14 +111,13 @@ def train(
     """y, the last states, and the memory kept for `backward`."""
     entry = _ENTRIES[name]
     call = entry.call(_rows(entry, tensors, lengths, reverse))
-    parts = Tensors(*call.parts(tensors))
     wanted = call.wanted(needs)
     made = entry.machine(wanted)
     kept = torch.zeros(_room(made, call.rows.B, call.rows.T), dtype=torch.uint8)
     if made is None:
-        y, last, _ = _eager(call, parts, wanted)
+        y, last, _ = _eager(call, tensors, wanted)
         return [y, *last, kept]
-    task, y, last = made.forward(parts, call.rows, kept)
+    task, y, last = made.forward(tensors, call.rows, kept)
     native.run(task.jobs, torch.get_num_threads())
     return [y, *last, kept]
 
@@ -138,18 +135,17 @@ def backward(
     """The gradients that are needed, of tensors in their order."""
     entry = _ENTRIES[name]
     call = entry.call(_rows(entry, tensors, lengths, reverse))
-    parts = Tensors(*call.parts(tensors))
     wanted = call.wanted(needs)
     made = entry.machine(wanted)
     dy, *dlast = cotangents
     if made is None:
-        _, _, back = _eager(call, parts, wanted)
+        _, _, back = _eager(call, tensors, wanted)
         found = back(dy, dlast)
     else:
         # The library works in the memory it kept, and an operation leaves its arguments alone.
-        task, filled = made.backward(parts, call.rows, kept.clone(), dy, dlast)
+        task, filled = made.backward(tensors, call.rows, kept.clone(), dy, dlast)
         native.run(task.jobs, torch.get_num_threads())
-        found = [*filled.parameters(), *filled.x, *filled.state, *filled.context]
+        found = filled.listed()
     every = zip(tensors, found, needs, strict=True)
     return _apart(
         [_gradient(one, each) for one, each, yes in every if yes], (*tensors, *cotangents)
@@ -173,12 +169,15 @@ def _apart(made: list[Tensor], given: Sequence[Tensor]) -> list[Tensor]:
     return found
 
 
-def _eager(call: Call, parts: Tensors, wanted: Wanted | None) -> tuple[Tensor, list[Tensor], Any]:
+def _eager(
+    call: Call, tensors: Sequence[Tensor], wanted: Wanted | None
+) -> tuple[Tensor, list[Tensor], Any]:
     """In plain torch: the outputs, and what gives the gradients of their cotangents."""
     rows, plan, packed = call.rows, call.traced.plan(wanted), eager.pack(call.rows)
-    state, context = ([packed.sort(each) for each in some] for some in (parts.state, parts.context))
-    x = [packed.gather(each) for each in parts.x]
-    y, last, kept = eager.forward(plan, parts.parameters, x, state, context, packed)
+    parameters, inputs, *others = call.parts(tensors)
+    state, context = ([packed.sort(each) for each in some] for some in others)
+    x = [packed.gather(each) for each in inputs]
+    y, last, kept = eager.forward(plan, parameters, x, state, context, packed)
 
     def back(dy: Tensor, dlast: Sequence[Tensor]) -> list[Tensor | None]:
         return eager.gradients(plan, kept, dy, dlast, packed, rows)

@@ -1,13 +1,14 @@
 """Which rows of a batch are alive when."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from recurra.engine.tree import Tree, leaves
 
-@dataclass(frozen=True)
-class Rows:
+
+class Rows(NamedTuple):
     """Which rows are alive when.
 
     Args:
@@ -22,7 +23,7 @@ class Rows:
     lengths: Tensor | None = None
     reverse: bool = False
 
-    def count(self) -> int:
+    def steps(self) -> int:
         """Steps of all rows."""
         return self.B * self.T if self.lengths is None else int(self.lengths.sum())
 
@@ -30,6 +31,13 @@ class Rows:
 def rows_of(B: int, T: int, lengths: Tensor | None, reverse: bool) -> Rows:
     """The rows of a batch as it comes."""
     if lengths is None or int(lengths.min()) == T:
-        return Rows(B, T, reverse=reverse)
+        return Rows(B, T, None, None, reverse)
     falling, order = torch.sort(lengths, descending=True, stable=True)
     return Rows(B, T, order, falling, reverse)
+
+
+def rows_over(x: Tree, lengths: Tensor | None, reverse: bool) -> Rows | None:
+    """The rows of x; None where no native call takes them."""
+    first = leaves(x)[0]
+    B, T = first.shape[:2]
+    return rows_of(B, T, lengths, reverse) if first.is_cpu and B and T else None

@@ -16,15 +16,17 @@ from jaxtyping import Bool, Int64, Shaped
 from torch import Tensor, nn
 
 from recurra.engine import opaque, plain
-from recurra.engine.autograd import Call, serve
+from recurra.engine.autograd import serve
+from recurra.engine.call import Call
 from recurra.engine.checkpoint import in_pieces
+from recurra.engine.look import TENSORS, Given, recall, remember
 from recurra.engine.place import NotNativeError
 from recurra.engine.plain import Step
 from recurra.engine.reverse import reverse as flip
 from recurra.engine.reverse import reverse_reset
-from recurra.engine.rows import Rows, rows_of
+from recurra.engine.rows import Rows, rows_over
 from recurra.engine.say import say_plain
-from recurra.engine.traced import resetting, tensors_of, traced
+from recurra.engine.traced import Traced, resetting, tensors_of, traced
 from recurra.engine.tree import Tree, dtype_of, leaves, refill
 from recurra.errors import OptionError
 
@@ -85,9 +87,8 @@ def run(
                 checkpoint=checkpoint,
                 weights=weights,
             )
-    method = method_of(step, x, state, context)
     if weights is not None:
-        _check_weights(weights, method, x, state, context)
+        _check_weights(weights, step, x, state, context)
     pieces = checkpoint is not None and torch.is_grad_enabled()
     if reverse and (reset is not None or pieces):
         y, state = run(
@@ -105,36 +106,25 @@ def run(
     if pieces and checkpoint is not None and leaves(x)[0].shape[1] > checkpoint:
         part = partial(run, step, weights=weights)
         return in_pieces(part, checkpoint, x, state, context, lengths, reset, initial)
-    if method is not None:
-        module, function = method
-        given = (x, state, context)
-        if reset is not None:
-            given = ((x, reset), state, (context, initial))
-        if opaque.watched():
-            found = opaque.run(module, function, *given, lengths, reverse, resets=reset is not None)
-            if found is not None:
-                return found
-            return _plainly(step, x, state, context, lengths, reset, initial, reverse)
-        function = function if reset is None else resetting(function)
-        try:
-            B, T = leaves(x)[0].shape[:2]
-            rows = rows_of(B, T, lengths, reverse)
-            return _traced(module, function, *given, rows, half=weights is not None)
-        except NotNativeError as reason:
-            if weights is not None:
-                raise OptionError(f"run: weights is {weights}, but {reason}") from None
-            say_plain(type(module).__name__, reason)
-    return _plainly(step, x, state, context, lengths, reset, initial, reverse)
+    if opaque.watched():
+        found = _watched(step, x, state, context, lengths, reset, initial, reverse)
+    else:
+        given = (step, x, state, context, lengths, reset, initial, reverse)
+        found = _traced(*given, half=weights is not None)
+    if found is None:
+        return _plainly(step, x, state, context, lengths, reset, initial, reverse)
+    return found
 
 
 def autocasts(device: str) -> bool:
     """Whether autocast is on for this kind of device."""
-    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    # Every torch has it on the CPU, and this is asked at every call.
+    known = device == "cpu" or torch.amp.is_autocast_available(device)
+    return known and torch.is_autocast_enabled(device)
 
 
-def _check_weights(
-    weights: torch.dtype, method: tuple[nn.Module, Function] | None, x: Tree, state: Tree, ctx: Tree
-) -> None:
+def _check_weights(weights: torch.dtype, step: Step, x: Tree, state: Tree, ctx: Tree) -> None:
+    method = method_of(step, x, state, ctx)
     given = [*leaves(x), *leaves(state), *leaves(ctx)]
     others = {each.dtype for each in given if each.is_floating_point()} - {torch.float32}
     if weights != torch.bfloat16:
@@ -186,55 +176,99 @@ def method_of(step: Step, x: Tree, state: Tree, context: Tree) -> tuple[nn.Modul
     if dtype not in (torch.float32, torch.float64):
         return None
     for each in (*leaves(x), *held, *leaves(context)):
-        plain_tensor = type(each) in (Tensor, nn.Parameter) and each.is_cpu
+        plain_tensor = type(each) in TENSORS and each.is_cpu
         if not plain_tensor or each.dtype not in (dtype, torch.bool):
             return None
     return module, step.__func__
 
 
-def _traced(
-    module: nn.Module,
-    function: Function,
+def _watched(
+    step: Step,
     x: Tree,
     state: State,
     context: Tree,
-    rows: Rows,
+    lengths: Tensor | None,
+    reset: Tensor | None,
+    initial: State | None,
+    reverse: bool,
+) -> tuple[Tensor, State] | None:
+    method = method_of(step, x, state, context)
+    if method is None:
+        return None
+    if reset is not None:
+        x, context = (x, reset), (context, initial)
+    resets = reset is not None
+    return opaque.run(*method, x, state, context, lengths, reverse, resets=resets)
+
+
+def _traced(
+    step: Step,
+    x: Tree,
+    state: State,
+    context: Tree,
+    lengths: Tensor | None,
+    reset: Tensor | None,
+    initial: State | None,
+    reverse: bool,
     *,
     half: bool,
-) -> tuple[Tensor, State]:
-    call, tensors = call_of(module, function, x, state, context, rows, half=half)
-    y, *last = serve(call, tensors)
+) -> tuple[Tensor, State] | None:
+    """The outputs and the last state; None where the step runs in plain torch."""
+    rows = rows_over(x, lengths, reverse)
+    resets = reset is not None
+    if resets:
+        x, context = (x, reset), (context, initial)
+    try:
+        made = call_of(step, x, state, context, rows, half=half, resets=resets)
+        if made is None:
+            return None
+        y, *last = serve(*made)
+    except NotNativeError as reason:
+        if half:
+            raise OptionError(f"run: weights is {torch.bfloat16}, but {reason}") from None
+        say_plain(type(step.__self__).__name__, reason)  # type: ignore[attr-defined]  # a method
+        return None
     return y, refill(state, last)
 
 
 def call_of(
-    module: nn.Module,
-    function: Function,
+    step: Step,
     x: Tree,
     state: Tree,
     context: Tree,
-    rows: Rows,
+    rows: Rows | None,
     *,
     half: bool = False,
+    resets: bool = False,
     parameters: Mapping[str, Tensor] | None = None,
-) -> tuple[Call, list[Tensor]]:
+) -> tuple[Call, list[Tensor]] | None:
     """One sequence of a step, and its tensors in the order that the call counts them.
 
-    Truth values become numbers.
+    Truth values become numbers. None where the step runs in plain torch without a word.
 
     Args:
+        rows: None where nothing runs natively.
+        resets: x and context are those of `resetting`.
         parameters: what stands in the place of the module's own, each under its name.
 
     Raises:
         NotNativeError: the step cannot be traced.
     """
-    tensors = tensors_of(module) if parameters is None else dict(parameters)
-    found = traced(module, function, tensors, x, state, context)
-    if isinstance(found, str):
-        raise NotNativeError(found)
-    inputs, states, contexts = leaves(x), leaves(state), leaves(context)
-    counts = (len(tensors), len(inputs), len(states), len(contexts))
-    dtype = dtype_of(state, x)
-    listed = [*tensors.values(), *inputs, *states, *contexts]
-    listed = [each.to(dtype) if each.dtype == torch.bool else each for each in listed]
-    return Call(found, dtype, rows, counts, type(module).__name__, half), listed
+    if rows is None or not inspect.ismethod(step) or not isinstance(step.__self__, nn.Module):
+        return None
+    module, function = step.__self__, resetting(step.__func__) if resets else step.__func__
+    named = tensors_of(module) if parameters is None else parameters
+    given = Given(named, x, state, context)
+    found: Traced | None = recall(module, function, given)
+    listed = given.tensors
+    if found is None:
+        if method_of(step, x, state, context) is None:
+            return None
+        made = traced(module, function, dict(named), x, state, context)
+        if isinstance(made, str):
+            raise NotNativeError(made)
+        remember(module, function, given, found := made)
+        listed = [*named.values(), *leaves(x), *leaves(state), *leaves(context)]
+    if found.truths:
+        listed = [each.to(found.dtype) if each.dtype == torch.bool else each for each in listed]
+    return Call(found, rows, type(module).__name__, half), listed

@@ -22,7 +22,8 @@ from recurra.engine.machine import TYPES, Machine
 from recurra.engine.place import NotNativeError
 from recurra.engine.plain import Step
 from recurra.engine.rows import Rows
-from recurra.engine.run import call_of, method_of
+from recurra.engine.run import call_of
+from recurra.engine.traced import Counts
 from recurra.engine.tree import Tree, dtype_of, leaves
 from recurra.errors import OptionError, UnsupportedError
 
@@ -121,51 +122,56 @@ def stage(
     dtype = dtype_of(state, x)
     if weights is not None and dtype != torch.float32:
         raise OptionError(f"stream: weights is {weights} beside {dtype}, float32 fits there")
-    method = method_of(step, x, state, context)
-    if method is None:
-        raise NotNativeError("a step that is no method of a module on the CPU")
     B, T = leaves(x)[0].shape[:2]
-    call, tensors = call_of(*method, x, state, context, Rows(B, T), half=weights is not None)
-    made = machine(call.traced, call.dtype, None, half=call.half)
-    return _stage(made, *call.parts([_copy(each) for each in tensors]))
+    found = call_of(step, x, state, context, Rows(B, T), half=weights is not None)
+    if found is None:
+        raise NotNativeError("a step that is no method of a module on the CPU")
+    call, tensors = found
+    made = machine(call.traced, call.traced.dtype, None, half=call.half)
+    return _stage(made, B, T, [_copy(each) for each in tensors], call.traced.counts)
 
 
-def _stage(
-    made: Machine,
-    parameters: list[Tensor],
-    x: list[Tensor],
-    state: list[Tensor],
-    context: list[Tensor],
-) -> Stage:
+def _stage(made: Machine, B: int, T: int, tensors: list[Tensor], counts: Counts) -> Stage:
+    P, X, S, _ = counts
+    x, state = tensors[P : P + X], tensors[P + X : P + X + S]
     way = made.ways[False]
-    absent: dict[str, Any] = {"x": [None] * len(x), "y": [None]}
-    absent |= {kind: [None] * len(state) for kind in ("first", "last")}
-    words, _, alive = way.fill(parameters, context, absent)
-    number = {(kind, index): word // 4 for word, kind, index in way.rows}
-    parts = [k for k in range(len(x)) if ("x", k) in number]
+    y, last = torch.empty(B, T, *made.y_shape, dtype=made.dtype), [*map(torch.empty_like, state)]
+    words, _, alive = way.fill(T, tensors, (), (y, *last))
+
+    def number(kind: str, index: int) -> int:
+        """Of an argument; -1 where nothing reads it."""
+        tensor = way.index[kind, index]
+        return way.tensors.index(tensor) if tensor in way.tensors else -1
+
+    # The stream says where x, y and states are.
+    given = {*range(P, P + X + S), way.index["y", 0], *(way.index["last", k] for k in range(S))}
+    for at, tensor in enumerate(way.tensors):
+        if tensor in given:
+            words[4 * at] = 0
+    parts = [k for k in range(X) if number("x", k) >= 0]
     if not parts:
         raise NotNativeError("a step that does not read x")
     matrices = {each.argument for each in made.plain.matrices}
-    read = {index for word, index, _ in way.views if word // 4 not in matrices}
+    read = {tensor for at, tensor in enumerate(way.tensors) if at not in matrices}
     return Stage(
         made.program,
-        words,
-        [each for k in parts for each in (number["x", k], prod(x[k].shape[2:]))],
+        list(words),
+        [each for k in parts for each in (number("x", k), prod(x[k].shape[2:]))],
         [
             each
             for k, one in enumerate(state)
-            for each in (number["first", k], number["last", k], prod(one.shape[1:]))
+            for each in (number("first", k), number("last", k), prod(one.shape[1:]))
         ],
-        number["y", 0],
+        number("y", 0),
         tuple(made.y_shape),
         made.dtype,
         parts,
         [tuple(one.shape[1:]) for one in state],
-        weights=sum(each.numel() for each in parameters),
-        copies=list(parameters),
+        weights=sum(each.numel() for each in tensors[:P]),
+        copies=list(tensors),
         # What torch computes of parameters may be a view of any of them.
-        packed_alone=[] if way.values else sorted(set(range(len(parameters))) - read),
-        alive=(made, context, alive),
+        packed_alone=[] if way.values else sorted(set(range(P)) - read),
+        alive=(made, alive),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
@@ -17,6 +17,7 @@ from torch.func import functional_call
 from recurra.engine.collector import waiting
 from recurra.engine.graph import Node, ancestors
 from recurra.engine.half import rounded
+from recurra.engine.look import MODULE_OWN, PLAIN, hooks_of
 from recurra.engine.meaning import Step, Translator
 from recurra.engine.plan import Plan
 from recurra.engine.rules import RULES
@@ -24,9 +25,11 @@ from recurra.engine.simplify import simplify
 from recurra.engine.trace import BATCHES, UnknownOperationError, record
 from recurra.engine.tree import Tree, dtype_of, leaves, tree_map, where
 
+# How many tensors are parameters, x, state and context.
+Counts = tuple[int, int, int, int]
 
-@dataclass(frozen=True)
-class Wanted:
+
+class Wanted(NamedTuple):
     """Which gradients are asked for: one truth a parameter, an input, a context tensor."""
 
     parameters: tuple[bool, ...]
@@ -43,12 +46,19 @@ class Traced:
 
     Args:
         step: with every gradient; without any when torch cannot differentiate it here.
+        counts: of the tensors that it is given.
+        dtype: their type; truth values become numbers of it.
+        truths: whether there are truth values among them.
     """
 
     step: Step
+    counts: Counts
+    dtype: torch.dtype
+    truths: bool = False
     plans: dict[Wanted | None, Plan] = field(default_factory=dict)
     machines: dict[Hashable, Any] = field(default_factory=dict)
     names: dict[Hashable, str] = field(default_factory=dict)
+    wanted: dict[tuple[bool, ...], Wanted] = field(default_factory=dict)
 
     @property
     def inference(self) -> Plan:
@@ -129,12 +139,10 @@ def traced(
         tensors: the module's parameters and buffers.
         x: (B, T, …).
     """
-    settings = _settings(module)
-    shapes = tuple((name, tuple(t.shape), t.dtype) for name, t in tensors.items())
+    settings, whole = _settings(module)
+    shapes = tuple((name, each.shape, each.dtype) for name, each in tensors.items())
     key = (step, shapes, outline(x, 2), outline(state), outline(context), settings)
-    cache: dict[Hashable, Traced | str] = _TRACED
-    if settings is None:
-        cache = _OWN.setdefault(module, {})
+    cache = _TRACED if whole else _OWN.setdefault(module, {})
     if key not in cache:
         first = tree_map(lambda leaf: leaf[:, 0], x)
         cache[key] = _trace(module, step, tensors, first, state, context)
@@ -143,6 +151,11 @@ def traced(
 
 def tensors_of(module: nn.Module) -> dict[str, Tensor]:
     """Parameters and buffers by name, each once."""
+    if not module._modules:
+        own: dict[str, Any] = {**module._parameters, **module._buffers}
+        each = set(map(id, own.values()))
+        if len(each) == len(own) and id(None) not in each:
+            return own
     found: dict[str, Tensor] = {}
     _collect(module, "", found, set())
     return found
@@ -190,7 +203,12 @@ def _trace(
         return f"{small.written}: writing into a buffer"
     used = ancestors(n for nodes in found.outputs.values() for n in nodes if n is not None)
     read = [weights[n.leaf.index] for n in used if n.op == "leaf" and n.leaf.kind == "parameter"]
-    return "a buffer of whole numbers" if any(map(_whole, read)) else Traced(found)
+    if any(map(_whole, read)):
+        return "a buffer of whole numbers"
+    every = [weights, *map(leaves, (x, state, context))]
+    truths = any(each.dtype == torch.bool for some in every for each in some)
+    P, X, S, C = map(len, every)
+    return Traced(found, (P, X, S, C), dtype_of(state, x), truths)
 
 
 def _whole(tensor: Tensor) -> bool:
@@ -216,46 +234,42 @@ def outline(tree: Tree, lead: int = 1) -> Hashable:
     return None if tree is None else (tuple(tree.shape[lead:]), tree.dtype)
 
 
-_PLAIN: frozenset[type] = frozenset(
-    (int, float, str, bool, bytes, type(None), torch.dtype, torch.device)
-)
-
-
-def _settings(module: nn.Module) -> Hashable:
-    """Everything plain that a step may read; None when it may read something else as well."""
+def _settings(module: nn.Module) -> tuple[Hashable, bool]:
+    """Everything plain that a step may read, and whether that is all that it may read."""
     kind: Hashable = type(module)  # type: ignore[assignment]  # classes do hash
     found = [kind]
+    whole = True
     for key, value in vars(module).items():
-        if key in _MODULE_OWN:
-            continue
-        plain = value if type(value) in _PLAIN else _frozen(value)
-        if plain is _OTHER:
-            return None
-        found.append((key, plain))
+        if key not in MODULE_OWN:
+            plain = value if type(value) in PLAIN else _frozen(value)
+            whole = whole and plain is not _OTHER
+            found.append((key, plain))
     for key, child in module._modules.items():
-        inner = None if child is None else _settings(child)
-        if inner is None and child is not None:
-            return None
-        found.append((key, inner))
-    return tuple(found)
+        if child is None:
+            found.append((key, None))
+            continue
+        inner, fine = _settings(child)
+        hooks = _frozen(hooks_of(child))
+        whole = whole and fine and hooks is not _OTHER
+        found.append((key, inner, hooks))
+    return tuple(found), whole
 
 
 def plain_settings(module: nn.Module) -> tuple[str, ...]:
     """The names of a module's own plain attributes."""
-    plain = (*_PLAIN, tuple, list)
+    plain = (*PLAIN, tuple, list)
     return tuple(
         key
         for key, value in vars(module).items()
-        if key not in _MODULE_OWN and type(value) in plain and _frozen(value) is not _OTHER
+        if key not in MODULE_OWN and type(value) in plain and _frozen(value) is not _OTHER
     )
 
 
 _OTHER = object()
-_MODULE_OWN = frozenset(vars(nn.Module())) - {"training"}
 
 
 def _frozen(value: Any) -> Hashable:
-    if any(isinstance(value, kind) for kind in _PLAIN):
+    if any(isinstance(value, kind) for kind in PLAIN):
         plain: Hashable = value
         return plain
     if isinstance(value, tuple | list):

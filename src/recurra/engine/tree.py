@@ -21,9 +21,15 @@ def tree_map(f: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
 
 def leaves(tree: Tree) -> list[Tensor]:
     """The tensors of a tree, from left to right."""
-    if isinstance(tree, tuple):
-        return [leaf for part in tree for leaf in leaves(part)]
-    return [] if tree is None else [tree]
+    if not isinstance(tree, tuple):
+        return [] if tree is None else [tree]
+    found: list[Tensor] = []
+    for part in tree:
+        if isinstance(part, tuple):
+            found += leaves(part)
+        elif part is not None:
+            found.append(part)
+    return found
 
 
 def dtype_of(state: Tree, x: Tree) -> torch.dtype:
@@ -67,9 +73,14 @@ def _beside(mask: Tensor, leaf: Tensor) -> Tensor:
 
 def refill(tree: Tree, tensors: Iterable[Tensor]) -> Tree:
     """The same tree with other tensors, from left to right."""
-    each = iter(tensors)
-    return tree_map(lambda _: next(each), tree)
+    return _refill(tree, iter(tensors))
 
 
-def _like(tree: tuple[Any, ...], parts: Iterator[Any]) -> tuple[Any, ...]:
+def _refill(tree: Tree, each: Iterator[Tensor]) -> Tree:
+    if isinstance(tree, tuple):
+        return _like(tree, [_refill(part, each) for part in tree])
+    return None if tree is None else next(each)
+
+
+def _like(tree: tuple[Any, ...], parts: Iterable[Any]) -> tuple[Any, ...]:
     return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)

@@ -21,6 +21,8 @@ from recurra.layers.runners import Native, runner_of
 from recurra.layers.snapshot import Owner, owner_of, read, write
 from recurra.layers.stages import cell_of
 
+# The type of x, the like of y, and what a push calls with which address and steps.
+Known = tuple[torch.dtype, Tensor, Callable[..., int], int, int]
 Rows = int | Iterable[int] | Tensor
 MOST_ROWS = 1 << 24
 # Shapes of x that a stream remembers, and the numbers of an answer up to which it does.
@@ -69,8 +71,6 @@ class Stream:
         self._runner = runner_of(cell, context, weights, self._form.zeros(max(rows, 1)))
         self._owner: Owner = owner_of(cell, self._initial, weights)
         self._rows = -1
-        self._address: int | None = None
-        self._type: torch.dtype | None = None
         self._set_rows(rows, self._begun(rows, state))
 
     @property
@@ -100,18 +100,14 @@ class Stream:
             IndexError: a whole number outside the table; nothing was done.
         """
         known = self._known.get(x.shape) if type(x) is Tensor else None
-        if known is None or x.dtype is not self._type or not (x.is_contiguous() and x.is_cpu):
-            return self._push(x, out)
-        blank, function, steps = known
-        if out is None:
-            y = torch.empty_like(blank)
-        elif _alike(out, blank):
-            y = out
-        else:
-            return self._push(x, out)
-        if function(self._address, x.data_ptr(), y.data_ptr(), steps):
-            return self._push(x, out)  # it says why
-        return y
+        if known is not None:
+            dtype, blank, function, address, steps = known
+            if x.dtype is dtype and x.is_contiguous() and x.is_cpu:
+                y = torch.empty_like(blank) if out is None else out
+                fits = out is None or _alike(out, blank)
+                if fits and not function(address, x.data_ptr(), y.data_ptr(), steps):
+                    return y
+        return self._push(x, out)
 
     def reset(self, rows: Rows | None = None) -> None:
         """Begin anew: the initial state in some rows, in all when none are named."""
@@ -194,8 +190,9 @@ class Stream:
             return
         if len(self._known) == MOST_KNOWN:
             self._known.clear()
-        self._address, self._type = flow.address, self._form.alone.dtype
-        self._known[x.shape] = torch.empty_like(y), flow.function(steps), steps
+        like = torch.empty_like(y)
+        function = flow.function(steps)
+        self._known[x.shape] = (self._form.alone.dtype, like, function, flow.address, steps)
 
     def _begun(self, rows: int, state: Any) -> list[Tensor]:
         """The state of new rows."""
@@ -218,7 +215,7 @@ class Stream:
         self._rows = rows
         for state, value in zip(self._runner.states, states, strict=True):
             state.copy_(value)
-        self._known: dict[torch.Size, tuple[Tensor, Callable[..., int], int]] = {}
+        self._known: dict[torch.Size, Known] = {}
 
     def _index(self, rows: Rows) -> Tensor:
         """As an index of states."""
@@ -259,7 +256,7 @@ def _alike(out: Any, blank: Tensor) -> bool:
         and out.shape == blank.shape
         and out.dtype is blank.dtype
         and out.is_contiguous()
-        and out.device == blank.device
+        and out.is_cpu == blank.is_cpu
     )
 
 
