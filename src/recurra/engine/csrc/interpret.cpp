@@ -180,7 +180,7 @@ class Interpreter {
 
   // Rows row.. of the moment's rows.
   void run_step(const Step<T>& step, int64_t row, int64_t rows, const Moment& moment) {
-    if (step.action == Action::product) return product(step, row, rows);
+    if (step.action == Action::product) return product(step, row, rows, moment);
     if (step.action == Action::load || step.action == Action::store) {
       T* inner = address(inside(step), row);
       return outside(step, inner, moment.t, first_ + moment.row + row, rows);
@@ -196,14 +196,15 @@ class Interpreter {
     }
   }
 
-  void product(const Step<T>& step, int64_t row, int64_t rows) {
+  void product(const Step<T>& step, int64_t row, int64_t rows, const Moment& moment) {
+    const bool back = (moment.copy ^ m_.steps_before) & 1;
     const char* packed = static_cast<const char*>(m_.packed[step.matrix]);
     const Place &x = step.x[0], &y = step.y;
     for (int64_t g = 0; g < step.walk.n; ++g, packed += step.bytes) {
       const T* bias = step.init == 2 ? address(step.x[1], row) + g * step.x[1].group : nullptr;
       m_.kernels->product(address(x, row) + g * x.group, x.row, packed, step.half, bias,
                           step.init == 0, address(y, row) + g * y.group, y.row, rows, step.K,
-                          step.N);
+                          step.N, back);
     }
   }
 
