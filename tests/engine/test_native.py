@@ -240,6 +240,27 @@ def test_a_product(blocks, K, N, init, dtype):
     torch.testing.assert_close(y, wanted.to(dtype), rtol=RTOL[dtype], atol=10 * RTOL[dtype])
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize(("K", "N"), [(5, 449), (64, 256), (600, 230)])
+def test_a_product_to_and_fro(K, N, dtype):
+    """Steps take the columns in turns from the first and from the last; rows make no difference."""
+    x, weight = randn(7, 1, K, dtype=dtype).expand(7, 4, K), randn(N, K, dtype=dtype).T
+    found = []
+    for rows in (1, 2, 3, 7):
+        y = nan(rows, 4, N, dtype=dtype)
+        w = Writer(dtype)
+        held, result = w.buffer(Kind.CHUNK, K), w.buffer(Kind.CHUNK, N)
+        w.say(Phase.F_BEFORE, Code.LOAD, 1, K, held, w.outside(Kind.OUTER, x[:rows].clone()))
+        w.say(Phase.F_STEP, Code.PRODUCT, 1, N, result, held, numbers=(w.matrix(weight), 1))
+        w.say(Phase.F_AFTER, Code.STORE, 1, N, w.outside(Kind.OUTER, y), result)
+        Runner(w, rows, 4).run()
+        found.append(y)
+    wanted = (x.double() @ weight.double()).to(dtype)
+    torch.testing.assert_close(found[-1], wanted, rtol=RTOL[dtype], atol=K * RTOL[dtype])
+    for y in found:
+        assert torch.equal(y, found[-1][: len(y), :1].expand_as(y))
+
+
 def test_a_product_with_weights_of_half_width():
     x, y = randn(B, T, 9, dtype=torch.float32), nan(B, T, 33, dtype=torch.float32)
     weight = randn(9, 33, dtype=torch.float32)
