@@ -61,6 +61,7 @@ REFERENCES = {
     "tanh_grad": lambda a, b: a * (1 - b * b),
     "add_sigmoid": lambda a, b: torch.sigmoid(a + b),
     "add_tanh": lambda a, b: torch.tanh(a + b),
+    "gated_tanh": lambda a, b: torch.sigmoid(a) * torch.tanh(b),
     "where": lambda a, b, c: torch.where(a != 0, b, c),
     "mul_add": lambda a, b, c: a * b + c,
     "mul_sub": lambda a, b, c: c - a * b,
@@ -70,6 +71,9 @@ REFERENCES = {
     "mul_add_mul": lambda a, b, c, d: a * b + c * d,
     "mul_mul_add": lambda a, b, c, d: a * b * c + d,
     "mul_sub_mul": lambda a, b, c, d: (d - a * b) * c,
+    "gated_sum": lambda a, b, c, d: torch.sigmoid(a) * b + torch.sigmoid(c) * torch.tanh(d),
+    "gated_add_tanh": lambda a, b, c, d: torch.tanh(d + torch.sigmoid(a + b) * c),
+    "gated_lerp": lambda a, b, c, d: a + torch.sigmoid(c + d) * (b - a),
     "sum": lambda a: a.sum(-1, keepdim=True),
     "dot": lambda a, b: (a * b).sum(-1, keepdim=True),
     "sum_k": lambda a: K * a.sum(-1, keepdim=True),
@@ -234,6 +238,27 @@ def test_a_product(blocks, K, N, init, dtype):
         + (2.0, 0.0, bias.double())[init]
     )
     torch.testing.assert_close(y, wanted.to(dtype), rtol=RTOL[dtype], atol=10 * RTOL[dtype])
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize(("K", "N"), [(5, 449), (64, 256), (600, 230)])
+def test_a_product_to_and_fro(K, N, dtype):
+    """Steps take the columns in turns from the first and from the last; rows make no difference."""
+    x, weight = randn(7, 1, K, dtype=dtype).expand(7, 4, K), randn(N, K, dtype=dtype).T
+    found = []
+    for rows in (1, 2, 3, 7):
+        y = nan(rows, 4, N, dtype=dtype)
+        w = Writer(dtype)
+        held, result = w.buffer(Kind.CHUNK, K), w.buffer(Kind.CHUNK, N)
+        w.say(Phase.F_BEFORE, Code.LOAD, 1, K, held, w.outside(Kind.OUTER, x[:rows].clone()))
+        w.say(Phase.F_STEP, Code.PRODUCT, 1, N, result, held, numbers=(w.matrix(weight), 1))
+        w.say(Phase.F_AFTER, Code.STORE, 1, N, w.outside(Kind.OUTER, y), result)
+        Runner(w, rows, 4).run()
+        found.append(y)
+    wanted = (x.double() @ weight.double()).to(dtype)
+    torch.testing.assert_close(found[-1], wanted, rtol=RTOL[dtype], atol=K * RTOL[dtype])
+    for y in found:
+        assert torch.equal(y, found[-1][: len(y), :1].expand_as(y))
 
 
 def test_a_product_with_weights_of_half_width():

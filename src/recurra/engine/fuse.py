@@ -60,12 +60,11 @@ def _add(node: Node, free: Absorbs) -> Fused | None:
     a, b = node.inputs
     for one, other in ((a, b), (b, a)):
         if _lerp(one, other, free):
-            (c, difference) = other.inputs
-            return Fused("lerp", (one, difference.inputs[0], c), (other, difference))
+            return _gated_lerp(one, other, free)
     if not _plain(node):
         return None
     if a is not b and _is("mul", a, free) and _is("mul", b, free):
-        return Fused("mul_add_mul", (*a.inputs, *b.inputs), (a, b))
+        return _gated_sum(a, b, free) or _gated_sum(b, a, free) or _products(a, b)
     for one, other in ((a, b), (b, a)):
         if _is("mul", one, free):
             inner, factor = one.inputs
@@ -75,10 +74,66 @@ def _add(node: Node, free: Absorbs) -> Fused | None:
     return None
 
 
+def _products(a: Node, b: Node) -> Fused:
+    return Fused("mul_add_mul", (*a.inputs, *b.inputs), (a, b))
+
+
+def _gated(product: Node, free: Absorbs) -> tuple[Node, Node] | None:
+    """The gate of a product, a sigmoid, and what it lets through."""
+    one, other = product.inputs
+    for gate, rest in ((one, other), (other, one)):
+        if _is("sigmoid", gate, free):
+            return gate, rest
+    return None
+
+
+def _gated_sum(a: Node, b: Node, free: Absorbs) -> Fused | None:
+    """The gate of what was and the gate of what is new, where that is a tanh."""
+    old, new = _gated(a, free), _gated(b, free)
+    if old is None or new is None or not _is("tanh", new[1], free):
+        return None
+    operands = (*old[0].inputs, old[1], *new[0].inputs, *new[1].inputs)
+    return Fused("gated_sum", operands, (a, b, old[0], *new))
+
+
+def _gated_lerp(one: Node, product: Node, free: Absorbs) -> Fused:
+    c, difference = product.inputs
+    ends, absorbed = (one, difference.inputs[0]), (product, difference)
+    if _is("sigmoid", c, free) and _is("add", c.inputs[0], free):
+        return Fused("gated_lerp", (*ends, *c.inputs[0].inputs), (*absorbed, c, c.inputs[0]))
+    return Fused("lerp", (*ends, c), absorbed)
+
+
+def _gated_tanh(node: Node, free: Absorbs) -> Fused | None:
+    found = _gated(node, free)
+    if found is None or not _is("tanh", found[1], free):
+        return None
+    gate, inner = found
+    return Fused("gated_tanh", (*gate.inputs, *inner.inputs), found)
+
+
+def _tanh(node: Node, free: Absorbs) -> Fused | None:
+    """Of a sum, of which a part may pass a gate."""
+    (whole,) = node.inputs
+    if not _is("add", whole, free):
+        return None
+    a, b = whole.inputs
+    for product, rest in ((a, b), (b, a)):
+        found = _gated(product, free) if _is("mul", product, free) else None
+        if found is not None and _is("add", found[0].inputs[0], free):
+            gate, inner = found
+            absorbed = (whole, product, gate, gate.inputs[0])
+            return Fused("gated_add_tanh", (*gate.inputs[0].inputs, inner, rest), absorbed)
+    return Fused("add_tanh", whole.inputs, (whole,))
+
+
 def _mul(node: Node, free: Absorbs) -> Fused | None:
-    """(d - a * b) * c, and k times a sum"""
+    """(d - a * b) * c, a gate of a tanh, and k times a sum"""
     if not _plain(node):
         return _mean(node, free)
+    gated = _gated_tanh(node, free)
+    if gated is not None:
+        return gated
     first, factor = node.inputs
     if not _is("sub", first, free):
         return None
@@ -135,7 +190,7 @@ RULES: dict[str, Callable[[Node, Absorbs], Fused | None]] = {
     "mul": _mul,
     "sum": _sum,
     "sigmoid": _after("add", "add_sigmoid"),
-    "tanh": _after("add", "add_tanh"),
+    "tanh": _tanh,
     "sigmoid_grad": _after("mul", "mul_sigmoid_grad"),
     "tanh_grad": _after("mul", "mul_tanh_grad"),
 }

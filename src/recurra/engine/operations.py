@@ -67,6 +67,7 @@ OPERATIONS: dict[str, Operation] = {
     "tanh_grad": Operation(2, "a * (1 - b * b)"),
     "add_sigmoid": Operation(2, "sigmoid(a + b)"),
     "add_tanh": Operation(2, "tanh(a + b)"),
+    "gated_tanh": Operation(2, "sigmoid(a) * tanh(b)"),
     # Three and four operands.
     "where": Operation(3, "b where a is not 0, else c"),
     "mul_add": Operation(3, "a * b + c"),
@@ -77,6 +78,9 @@ OPERATIONS: dict[str, Operation] = {
     "mul_add_mul": Operation(4, "a * b + c * d"),
     "mul_mul_add": Operation(4, "a * b * c + d"),
     "mul_sub_mul": Operation(4, "(d - a * b) * c"),
+    "gated_sum": Operation(4, "sigmoid(a) * b + sigmoid(c) * tanh(d)"),
+    "gated_add_tanh": Operation(4, "tanh(d + sigmoid(a + b) * c)"),
+    "gated_lerp": Operation(4, "a + sigmoid(c + d) * (b - a)"),
     # Over the columns of a group: (n, d) to (n, 1).
     "sum": Operation(1, "sum of a over d"),
     "dot": Operation(2, "sum of a * b over d"),

@@ -12,6 +12,10 @@ namespace {
 // What a strip's operands may fill of the first cache.
 constexpr int64_t kStripBytes = 32 << 10;
 
+bool is_edge(Phase phase) {
+  return phase == Phase::f_begin || phase == Phase::f_end || phase == Phase::b_begin ||
+         phase == Phase::b_end;
+}
 bool is_begin(Phase phase) { return phase == Phase::f_begin || phase == Phase::b_begin; }
 bool is_chunk(Phase phase) {
   return phase == Phase::f_before || phase == Phase::f_after || phase == Phase::b_before ||
@@ -73,8 +77,7 @@ class Decoder {
       case kStore: outside(Action::store, i.operands[0], s); break;
       case kProduct:
         s.action = Action::product;
-        s.matrix = i.numbers[0];
-        s.init = i.numbers[1];
+        product(i, s);
         break;
       case kBatched:
         s.action = Action::batched;
@@ -90,6 +93,16 @@ class Decoder {
         if (kOperationTable[i.code].form == Form::map) flatten(s.walk);
     }
     return s;
+  }
+
+  void product(const Instruction& i, Step<T>& s) const {
+    const Matrix& matrix = program_.matrices[i.numbers[0]];
+    s.matrix = i.numbers[0];
+    s.init = i.numbers[1];
+    s.K = matrix.K;
+    s.N = matrix.N;
+    s.half = matrix.half;
+    s.bytes = kernels_.packed_bytes(s.K, s.N, s.half);
   }
 
   static Stride stride(const Place& p) { return {p.row, p.group, p.column}; }
@@ -117,13 +130,25 @@ class Decoder {
     s.timed = buffer(o).kind == Kind::outer;
   }
 
+  static Row row_of(Kind kind, bool after) {
+    switch (kind) {
+      case Kind::kept: return kKeptRow;
+      case Kind::history: return after ? kAfter : kBefore;
+      case Kind::state: return after ? kNew : kOld;
+      case Kind::chunk: return kChunkRow;
+      default: return kFixed;
+    }
+  }
+
   std::vector<Slot> slots(Phase phase) const {
     std::vector<Slot> found;
     for (const Instruction& i : program_.segment(phase)) {
       for (const Operand& o : i.operands) {
         const Buffer& b = buffer(o);
         if (b.kind == Kind::outer || b.kind == Kind::outer_row) continue;
-        const Slot slot{2 * o.buffer + o.after, o.buffer, b.ld, b.kind, o.after};
+        const Row row = row_of(b.kind, o.after);
+        if (row == kFixed && !is_edge(phase)) continue;
+        const Slot slot{2 * o.buffer + o.after, o.buffer, b.ld, row, b.kind, o.after};
         const auto same = [&](const Slot& other) { return other.slot == slot.slot; };
         if (std::none_of(found.begin(), found.end(), same)) found.push_back(slot);
       }
@@ -142,8 +167,16 @@ class Decoder {
     return false;
   }
 
+  // Whether an instruction only carries a chunk's rows from or to an argument.
+  bool moving(const Instruction& i, Phase phase) const {
+    if (!is_chunk(phase) || (i.code != kLoad && i.code != kStore)) return false;
+    return buffer(i.operands[i.code == kStore]).kind == Kind::chunk;
+  }
+
   // Whether an instruction over a chunk can take all its rows at once.
-  bool flat(const Instruction& i, bool whole) const {
+  bool flat(const Instruction& i, Phase phase, bool whole) const {
+    if (!is_chunk(phase)) return false;
+    if (moving(i, phase)) return true;
     return std::all_of(i.operands.begin(), i.operands.end(), [&](const Operand& o) {
       const Kind kind = buffer(o).kind;
       if (kind == Kind::chunk || kind == Kind::parameter) return true;
@@ -167,13 +200,14 @@ class Decoder {
     const auto count = static_cast<int64_t>(instructions.size());
     auto& runs = segment.runs[whole];
     auto& passes = segment.passes[whole];
+    const auto local = [&](int64_t at) {
+      return instructions[at].code != kProduct && !moving(instructions[at], phase);
+    };
     for (int64_t at = 0; at < count;) {
-      const bool is_flat = is_chunk(phase) && flat(instructions[at], whole);
-      const bool local = instructions[at].code != kProduct;
+      const bool is_flat = flat(instructions[at], phase, whole);
       int64_t last = at, touched = 0;
-      while (last < count && (last == at || local) &&
-             (instructions[last].code != kProduct) == local &&
-             (is_chunk(phase) && flat(instructions[last], whole)) == is_flat) {
+      while (last < count && (last == at || (local(at) && local(last))) &&
+             flat(instructions[last], phase, whole) == is_flat) {
         touched += columns(instructions[last++]);
       }
       // Most operands of a run are met twice: as a result, and where it is read.
@@ -182,7 +216,7 @@ class Decoder {
       if (passes.empty() || passes.back().flat != is_flat) {
         passes.push_back({static_cast<int64_t>(runs.size()), 0, is_flat});
       }
-      runs.push_back({at, last, strip, local});
+      runs.push_back({at, last, strip, local(at), moving(instructions[at], phase)});
       passes.back().last = static_cast<int64_t>(runs.size());
       at = last;
     }

@@ -28,14 +28,16 @@ struct Step {
   int64_t argument;  // load and store: the argument outside
   bool timed;        // load and store: whether its rows differ from step to step
   bool doubled;      // at the beginning: into both copies of a state
-  int64_t matrix, init;
+  int64_t matrix, init, K, N, bytes;  // product; bytes of a packed block
+  bool half;
   int64_t numbers[8];  // batched
 };
 
-// Steps first..last that run together; local ones on strips of `strip` rows at a time.
+// Steps first..last that run together; local ones on strips of `strip` rows at a time. A moving one
+// is a single LOAD or STORE between a chunk and an argument.
 struct Run {
   int64_t first, last, strip;
-  bool local;
+  bool local, moving;
 };
 
 // Runs first..last: flat on all rows of a chunk at once, or step by step.
@@ -44,8 +46,12 @@ struct Pass {
   bool flat;
 };
 
+// Which row of its buffer an operand's rows begin at: the same all along, or another at each step.
+enum Row : int64_t { kFixed, kKeptRow, kBefore, kAfter, kOld, kNew, kChunkRow, kRowKinds };
+
 struct Slot {
   int64_t slot, buffer, ld;
+  Row row;
   Kind kind;
   bool after;
 };
@@ -53,7 +59,7 @@ struct Slot {
 template <typename T>
 struct Segment {
   std::vector<Step<T>> steps;
-  std::vector<Slot> slots;  // those that the steps touch
+  std::vector<Slot> slots;  // those that the steps touch; between the edges those that move
   // [1]: for a tile that is the whole batch, whose kept rows lie behind each other.
   std::vector<Run> runs[2];
   std::vector<Pass> passes[2];

@@ -24,6 +24,7 @@ class Interpreter {
     const int64_t steps = chunked ? m_.chunk_steps : std::max<int64_t>(longest, 1);
     const int64_t chunks = (longest + steps - 1) / steps;
     edge(m_.backward ? Phase::b_begin : Phase::f_begin);
+    settle();
     for (int64_t i = 0; i < chunks; ++i) {
       const int64_t chunk = m_.backward ? chunks - 1 - i : i;
       if (!run_chunk(chunk * steps, std::min((chunk + 1) * steps, longest))) return;
@@ -63,9 +64,10 @@ class Interpreter {
   bool each_step(int64_t t0, int64_t t1, int64_t all, const Body& body) {
     int64_t chunk_row = m_.backward ? all : 0;
     for (int64_t i = t0; i < t1; ++i) {
-      if (m_.control->stopped(m_.worker)) return false;
       const int64_t t = m_.backward ? t0 + t1 - 1 - i : i;
       const int64_t rows = alive(t);
+      // Steps of few rows are so short that asking at each would be felt.
+      if ((rows > kSumRows || (i - t0) % 8 == 0) && m_.control->stopped(m_.worker)) return false;
       if (m_.backward) chunk_row -= rows;
       body(t, chunk_row, rows);
       if (!m_.backward) chunk_row += rows;
@@ -81,7 +83,11 @@ class Interpreter {
         const Moment moment{t0, 0, 0, 0};
         point(segment, moment);
         for (int64_t at = pass.first; at < pass.last; ++at) {
-          execute(segment, runs[at], all, moment);
+          if (runs[at].moving) {
+            move(segment.steps[runs[at].first], t0, t1);
+          } else {
+            execute(segment, runs[at], all, moment);
+          }
         }
         continue;
       }
@@ -137,21 +143,25 @@ class Interpreter {
     }
   }
 
-  // Sets the bases of a segment's operands for the rows that live at a step.
+  // Sets the bases of all operands that stay where they are from step to step.
+  void settle() {
+    const auto buffers = static_cast<int64_t>(m_.program->buffers.size());
+    for (int64_t at = 0; at < buffers; ++at) m_.base[2 * at] = m_.base[2 * at + 1] = m_.memory[at];
+  }
+
+  // Sets those of a segment's other operands for the rows that live at a step.
   void point(const Segment<T>& segment, const Moment& moment) {
+    if (segment.slots.empty()) return;
+    int64_t rows[kRowKinds];
+    rows[kFixed] = 0;
+    rows[kKeptRow] = rows_.offset[moment.t] + first_;
+    rows[kBefore] = rows_.before(moment.t, first_);
+    rows[kAfter] = rows_.after(moment.t, first_);
+    rows[kOld] = moment.copy * copy_rows_;
+    rows[kNew] = (moment.copy ^ 1) * copy_rows_;
+    rows[kChunkRow] = moment.chunk_row;
     for (const Slot& slot : segment.slots) {
-      T* memory = m_.memory[slot.buffer];
-      int64_t row = 0;
-      switch (slot.kind) {
-        case Kind::kept: row = rows_.offset[moment.t] + first_; break;
-        case Kind::history:
-          row = slot.after ? rows_.after(moment.t, first_) : rows_.before(moment.t, first_);
-          break;
-        case Kind::state: row = (moment.copy ^ slot.after) * copy_rows_; break;
-        case Kind::chunk: row = moment.chunk_row; break;
-        default: break;
-      }
-      m_.base[slot.slot] = memory + row * slot.ld;
+      m_.base[slot.slot] = m_.memory[slot.buffer] + rows[slot.row] * slot.ld;
     }
   }
 
@@ -170,10 +180,11 @@ class Interpreter {
 
   // Rows row.. of the moment's rows.
   void run_step(const Step<T>& step, int64_t row, int64_t rows, const Moment& moment) {
+    if (step.action == Action::product) return product(step, row, rows, moment);
     if (step.action == Action::load || step.action == Action::store) {
-      return outside(step, row, rows, moment);
+      T* inner = address(inside(step), row);
+      return outside(step, inner, moment.t, first_ + moment.row + row, rows);
     }
-    if (step.action == Action::product) return product(step, row, rows);
     const T* x[kMostReads];
     for (int64_t at = 0; at < step.walk.reads; ++at) x[at] = address(step.x[at], row);
     if (step.action == Action::pointwise) {
@@ -185,36 +196,48 @@ class Interpreter {
     }
   }
 
-  void product(const Step<T>& step, int64_t row, int64_t rows) {
-    const Matrix& matrix = m_.program->matrices[step.matrix];
-    const int64_t bytes = m_.kernels->packed_bytes(matrix.K, matrix.N, matrix.half);
+  void product(const Step<T>& step, int64_t row, int64_t rows, const Moment& moment) {
+    const bool back = (moment.copy ^ m_.steps_before) & 1;
     const char* packed = static_cast<const char*>(m_.packed[step.matrix]);
     const Place &x = step.x[0], &y = step.y;
-    for (int64_t g = 0; g < step.walk.n; ++g, packed += bytes) {
+    for (int64_t g = 0; g < step.walk.n; ++g, packed += step.bytes) {
       const T* bias = step.init == 2 ? address(step.x[1], row) + g * step.x[1].group : nullptr;
-      m_.kernels->product(address(x, row) + g * x.group, x.row, packed, matrix.half, bias,
-                          step.init == 0, address(y, row) + g * y.group, y.row, rows, matrix.K,
-                          matrix.N);
+      m_.kernels->product(address(x, row) + g * x.group, x.row, packed, step.half, bias,
+                          step.init == 0, address(y, row) + g * y.group, y.row, rows, step.K,
+                          step.N, back);
     }
   }
 
+  // LOAD and STORE of a chunk's rows, step after step.
+  void move(const Step<T>& step, int64_t t0, int64_t t1) {
+    const Place& inner = inside(step);
+    T* rows = address(inner, 0);
+    for (int64_t t = t0; t < t1; ++t) {
+      const int64_t count = alive(t);
+      outside(step, rows, t, first_, count);
+      rows += count * inner.row;
+    }
+  }
+
+  static const Place& inside(const Step<T>& step) {
+    return step.action == Action::load ? step.y : step.x[0];
+  }
+
   // LOAD and STORE: rows of an argument, each at its own address.
-  void outside(const Step<T>& step, int64_t row, int64_t rows, const Moment& moment) {
+  void outside(const Step<T>& step, T* inner, int64_t t, int64_t first, int64_t rows) {
     const Argument& argument = m_.arguments[step.argument];
     if (!argument.ptr) return;
     const bool load = step.action == Action::load;
-    const Place& inner = load ? step.y : step.x[0];
+    const Place& place = inside(step);
     const Place& outer = load ? step.x[0] : step.y;
-    T* inside = address(inner, row);
-    for (int64_t r = 0; r < rows; ++r, inside += inner.row) {
-      const int64_t at = first_ + moment.row + row + r;
+    for (int64_t at = first; at < first + rows; ++at, inner += place.row) {
       T* there = static_cast<T*>(argument.ptr) + rows_.batch(at) * argument.stride[0];
-      if (step.timed) there += rows_.time(moment.t, at) * argument.stride[1];
+      if (step.timed) there += rows_.time(t, at) * argument.stride[1];
       there += outer.offset;
       if (load) {
-        copy(step, inside, inner, there, outer);
+        copy(step, inner, place, there, outer);
       } else {
-        copy(step, there, outer, inside, inner);
+        copy(step, there, outer, inner, place);
       }
     }
   }

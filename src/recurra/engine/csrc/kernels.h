@@ -64,8 +64,11 @@ struct Kernels {
   //   x [rows, K]  read, row r at x + r * ldx; must not alias y
   //   y [rows, N]  row r at y + r * ldy; init where accumulate is set and bias is null
   //   bias [N]     init where it is not null; otherwise init is 0
+  //   back         takes the columns from the last to the first: every other time, so that what was
+  //                read last, and is still at hand, is read first
   void (*product)(const T* x, int64_t ldx, const void* packed, bool half, const T* bias,
-                  bool accumulate, T* y, int64_t ldy, int64_t rows, int64_t K, int64_t N);
+                  bool accumulate, T* y, int64_t ldy, int64_t rows, int64_t K, int64_t N,
+                  bool back);
 
   // For each right-hand side: c[m][n] (first: =, else +=) sum over k < count of a[k][m] * b[k][n]:
   // one block of rows.

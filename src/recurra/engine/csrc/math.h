@@ -23,7 +23,8 @@ struct Numbers<float> {
   static constexpr float log2e = 1.44269504f;
   // The upper part has 15 bits, so that its product with an exponent is exact.
   static constexpr float ln2_upper = 0.693145752f, ln2_lower = 1.42860677e-6f;
-  static constexpr float round = 12582912.0f;   // 1.5 * 2^23: pushes fractions out
+  // 1.5 * 2^23 pushes fractions out; 127 more leaves the bits of an exponent behind.
+  static constexpr float round = 12582912.0f + 127.0f;
   static constexpr float exponent = 8388608.0f;  // 2^23: a number or-ed in is added
   static constexpr float exp_low = -104.0f, exp_high = 89.0f;  // 0 and infinity
   static constexpr float expm1_low = -20.0f, tanh_high = 10.0f;  // -1 and 1
@@ -40,7 +41,7 @@ struct Numbers<double> {
   static constexpr double log2e = 1.4426950408889634;
   static constexpr double ln2_upper = 6.93147180369123816490e-01;  // 33 bits
   static constexpr double ln2_lower = 1.90821492927058770002e-10;
-  static constexpr double round = 6755399441055744.0;
+  static constexpr double round = 6755399441055744.0 + 1023.0;
   static constexpr double exponent = 4503599627370496.0;
   static constexpr double exp_low = -746.0, exp_high = 710.0;
   static constexpr double expm1_low = -40.0, tanh_high = 22.0;
@@ -106,6 +107,7 @@ template <typename V>
 struct Split {
   V n;        // as a number
   Bits<V> i;  // as an integer
+  V power;    // 2^n where that is a normal number
   V e;
 };
 
@@ -114,11 +116,12 @@ RECURRA_INLINE Split<V> split(V x) {
   using O = Of<V>;
   const V shifted = fma(x, splat(O::log2e), splat(O::round));
   const V n = shifted - O::round;
-  V r = fma(-n, splat(O::ln2_upper), x);
-  r = fma(-n, splat(O::ln2_lower), r);
+  V r = fma(n, splat(-O::ln2_upper), x);
+  r = fma(n, splat(-O::ln2_lower), r);
   const V square = r * r;
   const V e = fma(square, polynomial(O::q, r, square), r);
-  return {n, (Bits<V>)shifted - (Bits<V>)splat(O::round), e};
+  const Bits<V> bits = (Bits<V>)shifted;
+  return {n, bits - (Bits<V>)splat(O::round), (V)(bits << O::mantissa), e};
 }
 
 template <typename V>
@@ -167,8 +170,8 @@ RECURRA_INLINE V sigmoid(V x) {
 template <typename V>
 RECURRA_INLINE V tanh(V x) {
   const Split<V> s = split(-2 * lesser(splat(Of<V>::tanh_high), abs(x)));
-  const V two = power_of_two<V>(s.i);
-  return with_sign(fma(-two, s.e, 1 - two) / fma(two, s.e, 1 + two), x);
+  const V u = s.power, size = fma(-u, s.e, 1 - u) / fma(u, s.e, 1 + u);
+  return (V)((Bits<V>)size | ((Bits<V>)x & (Bits<V>)(-V{})));
 }
 
 // y = 2^k (1 + f) for a normal y, with 1 + f between the root of 1/2 and the root of 2.

@@ -57,6 +57,7 @@
   X(tanh_grad, 2, map)        \
   X(add_sigmoid, 2, map)      \
   X(add_tanh, 2, map)         \
+  X(gated_tanh, 2, map)       \
   X(where, 3, map)            \
   X(mul_add, 3, map)          \
   X(mul_sub, 3, map)          \
@@ -66,6 +67,9 @@
   X(mul_add_mul, 4, map)      \
   X(mul_mul_add, 4, map)      \
   X(mul_sub_mul, 4, map)      \
+  X(gated_sum, 4, map)        \
+  X(gated_add_tanh, 4, map)   \
+  X(gated_lerp, 4, map)       \
   X(sum, 1, reduce)           \
   X(dot, 2, reduce)           \
   X(sum_k, 1, reduce)         \

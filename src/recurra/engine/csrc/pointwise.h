@@ -107,6 +107,7 @@ RECURRA_EQUATION(sigmoid_grad, a * b * (1 - b))
 RECURRA_EQUATION(tanh_grad, a * fma(-b, b, one<V>()))
 RECURRA_EQUATION(add_sigmoid, call::sigmoid(a + b))
 RECURRA_EQUATION(add_tanh, call::tanh(a + b))
+RECURRA_EQUATION(gated_tanh, call::sigmoid(a) * call::tanh(b))
 
 RECURRA_EQUATION(where, select(a != 0, b, c))
 RECURRA_EQUATION(mul_add, a * b + c)
@@ -117,6 +118,9 @@ RECURRA_EQUATION(mul_tanh_grad, a * b * fma(-c, c, one<V>()))
 RECURRA_EQUATION(mul_add_mul, a * b + c * d)
 RECURRA_EQUATION(mul_mul_add, a * b * c + d)
 RECURRA_EQUATION(mul_sub_mul, (d - a * b) * c)
+RECURRA_EQUATION(gated_sum, call::sigmoid(a) * b + call::sigmoid(c) * call::tanh(d))
+RECURRA_EQUATION(gated_add_tanh, call::tanh(d + call::sigmoid(a + b) * c))
+RECURRA_EQUATION(gated_lerp, a + call::sigmoid(c + d) * (b - a))
 #undef RECURRA_EQUATION
 
 // What a partial result begins with, how it takes columns of a and b, how two are joined, and what
@@ -212,7 +216,8 @@ RECURRA_INLINE void map_mixed(T* y, const Columns<T, reads>& x, int64_t d, vec<T
 template <typename T, typename Op, int reads>
 void map(const Walk<T>& walk, int64_t rows, T* y, const T* const* x) {
   const vec<T> k = splat(walk.literal);
-  if (walk.solid) return map_plain<T, Op, reads>(y, x, rows * walk.d, k);
+  if (walk.solid || (walk.plain && walk.n * rows == 1))
+    return map_plain<T, Op, reads>(y, x, rows * walk.d, k);
   for (int64_t r = 0; r < rows; r++) {
     for (int64_t g = 0; g < walk.n; g++) {
       T* to = y + r * walk.y.row + g * walk.y.group;

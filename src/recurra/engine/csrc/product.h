@@ -3,7 +3,8 @@
 // K is cut into blocks whose part of a panel stays in the first cache while all rows pass over
 // it, and meanwhile the next block is fetched: large weights come from far. Between blocks the sums
 // wait in y, which continues the same chain. Few rows read weights once: there several panels go
-// side by side, for more chains at a time.
+// side by side, for enough chains at a time, and no more of them than the first cache will hold
+// until the next product comes the other way.
 
 #pragma once
 
@@ -12,81 +13,83 @@
 namespace recurra::RECURRA_LEVEL {
 
 constexpr int64_t kBlockBytes = 32 << 10;
+// Chains that keep the units busy.
+constexpr int kChains = 8;
 // Weights beyond this are not at hand in the second cache when they are needed again.
 constexpr int64_t kNearBytes = 512 << 10;
 
+// The operands of a product whose rows are the caller's. Arguments and not copies of this are what
+// tiles get: a copy would wait until all earlier stores, among them those of x, have left the core.
 template <typename T>
 struct Rows {
   const T* x;
   int64_t ldx;
-  const T* bias;
-  bool accumulate;
+  const T* init;  // row r begins with init + r * ldi; null: with zeros
+  int64_t ldi;
   T* y;
   int64_t ldy, K;
-  int64_t tail;  // lanes of the last vector of columns
-  bool far;
-  Ahead ahead;
 };
 
-// Rows of one tile, P panels of C vectors; x, bias and y of `rows` are at the tile's first element.
+// Rows of one tile, P panels of C vectors, the last with `tail` lanes; x, init and y are at the
+// tile's first element.
 template <typename T, typename W, int R, int P, int C>
-void product_tile(const Rows<T>& rows, const W* w, int64_t panel) {
+void product_tile(const T* x, int64_t ldx, const W* w, int64_t panel, int64_t K, const T* init,
+                  int64_t ldi, T* y, int64_t ldy, int64_t tail, const char* line, int64_t lines) {
   constexpr int L = kLanes<T>, V = P * C;
-  const bool whole = rows.tail == L;
+  const bool whole = tail == L;
   vec<T> sum[R][V];
 #pragma GCC unroll 32
   for (int r = 0; r < R; r++) {
-    const T* init = rows.bias ? rows.bias : rows.y + r * rows.ldy;
-    const bool zero = !rows.bias && !rows.accumulate;
 #pragma GCC unroll 32
     for (int c = 0; c < V; c++) {
-      if (zero)
+      if (!init)
         sum[r][c] = vec<T>{};
       else if (c < V - 1 || whole)
-        sum[r][c] = load(init + c * L);
+        sum[r][c] = load(init + r * ldi + c * L);
       else
-        sum[r][c] = load_part(init + c * L, rows.tail);
+        sum[r][c] = load_part(init + r * ldi + c * L, tail);
     }
   }
-  tile<T, W, R, P, C>(rows.x, rows.ldx, 1, w, panel, rows.K, sum, rows.ahead);
+  tile<T, W, R, P, C>(x, ldx, 1, w, panel, K, sum, {line, lines});
 #pragma GCC unroll 32
   for (int r = 0; r < R; r++) {
-    T* y = rows.y + r * rows.ldy;
 #pragma GCC unroll 32
     for (int c = 0; c < V; c++) {
+      T* to = y + r * ldy + c * L;
       if (c < V - 1 || whole)
-        store<T>(y + c * L, sum[r][c]);
+        store<T>(to, sum[r][c]);
       else
-        store_part(y + c * L, sum[r][c], rows.tail);
+        store_part(to, sum[r][c], tail);
     }
   }
 }
 
-// All rows on one panel of C vectors. Tiles are as even as they can be.
+// All rows on one panel of C vectors, whose first column is `column`. Tiles are as even as they
+// can be. next: what to ask for while the last block is worked on; null: nothing at all.
 template <typename T, typename W, int C>
-void product_panel(const Rows<T>& all, const W* w, int64_t rows) {
+void product_panel(const Rows<T>& all, const W* w, int64_t column, int64_t tail, const W* next,
+                   int64_t rows) {
   constexpr int64_t block = kBlockBytes / (C * kVectorBytes);
   const int64_t tiles = (rows + kTileRows<C> - 1) / kTileRows<C>;
   for (int64_t k = 0; k == 0 || k < all.K; k += block) {
-    Rows<T> now = all;
-    now.x += k;
-    now.K = all.K - k < block ? all.K - k : block;
-    if (k > 0) {
-      now.bias = nullptr;
-      now.accumulate = true;
-    }
+    const int64_t K = all.K - k < block ? all.K - k : block;
+    const T* begin = k > 0 ? all.y : all.init;
+    const int64_t ldi = k > 0 ? all.ldy : all.ldi;
     const W* here = w + k * C * kLanes<T>;
-    const int64_t lines = now.K * C * kLanes<T> * static_cast<int64_t>(sizeof(W)) / 64;
-    if (all.far) now.ahead.lines = (lines + tiles - 1) / tiles;
+    const int64_t all_lines = K * C * kLanes<T> * static_cast<int64_t>(sizeof(W)) / 64;
+    const int64_t lines = next ? (all_lines + tiles - 1) / tiles : 0;
+    const W* following = k + block < all.K ? here + K * C * kLanes<T> : next;
     int64_t r = 0;
     for (int64_t t = 0; t < tiles; t++) {
       const int64_t height = (rows - r + tiles - t - 1) / (tiles - t);
-      now.ahead.line = reinterpret_cast<const char*>(here) + 64 * (lines + t * now.ahead.lines);
+      const char* line = reinterpret_cast<const char*>(following) + 64 * t * lines;
+      const T* x = all.x + r * all.ldx + k;
+      const T* init = begin ? begin + r * ldi + column : nullptr;
+      T* y = all.y + r * all.ldy + column;
       choose<kTileRows<C>>(height, [&]<int R>() {
-        product_tile<T, W, R, 1, C>(now, here, 0);
+        product_tile<T, W, R, 1, C>(x, all.ldx, here, 0, K, init, ldi, y, all.ldy, tail, line,
+                                    lines);
       });
-      now.x += height * all.ldx;
-      now.y += height * all.ldy;
       r += height;
     }
   }
@@ -94,58 +97,71 @@ void product_panel(const Rows<T>& all, const W* w, int64_t rows) {
 
 // Full panels side by side for R rows, up to as many as the registers hold sums for.
 template <typename T, typename W, int R>
-void product_few(const Rows<T>& all, const W* w, int64_t full) {
-  constexpr int most = kTileRows<kPanelVectors> / R;
-  const int64_t groups = (full + most - 1) / most;
-  int64_t p = 0;
-  for (int64_t g = 0; g < groups; g++) {
-    const int64_t side = (full - p + groups - g - 1) / (groups - g);
-    Rows<T> now = all;
-    now.y += p * kPanel<T>;
-    if (now.bias) now.bias += p * kPanel<T>;
-    const int64_t panel = kPanel<T> * all.K;
+void product_few(const Rows<T>& all, const W* w, int64_t full, bool back) {
+  constexpr int64_t most = kTileRows<kPanelVectors> / R;
+  constexpr int64_t least = (kChains + R * kPanelVectors - 1) / (R * kPanelVectors);
+  const int64_t panel = kPanel<T> * all.K;
+  const int64_t bytes = panel * static_cast<int64_t>(sizeof(W));
+  int64_t sides = most;
+  if (full * bytes <= 3 * kBlockBytes) {
+    while (sides > least && sides * bytes > kBlockBytes) sides--;
+  }
+  const int64_t groups = full > sides ? (full + sides - 1) / sides : 1;
+  const int64_t even = groups > 1 ? full / groups : full, more = full - even * groups;
+  for (int64_t i = 0; i < groups; i++) {
+    const int64_t g = back ? groups - 1 - i : i;
+    const int64_t p = g * even + (g < more ? g : more), side = even + (g < more);
+    const T* init = all.init ? all.init + p * kPanel<T> : nullptr;
     choose<most>(side, [&]<int P>() {
-      product_tile<T, W, R, P, kPanelVectors>(now, w + p * panel, panel);
+      product_tile<T, W, R, P, kPanelVectors>(all.x, all.ldx, w + p * panel, panel, all.K, init,
+                                              all.ldi, all.y + p * kPanel<T>, all.ldy, kLanes<T>,
+                                              nullptr, 0);
     });
-    p += side;
+  }
+}
+
+// Panels first..last, one after another.
+template <typename T, typename W>
+void product_many(const Rows<T>& all, const W* w, int64_t rows, int64_t N, int64_t first,
+                  int64_t last, bool back) {
+  const bool far = all.K * N * static_cast<int64_t>(sizeof(W)) > kNearBytes;
+  const int64_t panel = kPanel<T> * all.K;
+  for (int64_t i = first; i < last; i++) {
+    const int64_t p = back ? first + last - 1 - i : i;
+    const int64_t column = p * kPanel<T>, left = N - column;
+    const int64_t vectors = left >= kPanel<T> ? kPanelVectors : packed_columns<T>(left) / kLanes<T>;
+    const int64_t end = left - (vectors - 1) * kLanes<T>;
+    const int64_t tail = end < kLanes<T> ? end : kLanes<T>;
+    const W* here = w + p * panel;
+    const W* next = !far ? nullptr : back ? (p > first ? here - panel : here) : here + panel;
+    choose<kPanelVectors>(vectors, [&]<int C>() {
+      product_panel<T, W, C>(all, here, column, tail, next, rows);
+    });
   }
 }
 
 template <typename T, typename W>
-void product_on(const T* x, int64_t ldx, const W* w, const T* bias, bool accumulate, T* y,
-                int64_t ldy, int64_t rows, int64_t K, int64_t N) {
-  const bool far = K * N * static_cast<int64_t>(sizeof(W)) > kNearBytes;
-  const Rows<T> all{x, ldx, bias, accumulate, y, ldy, K, kLanes<T>, far, {}};
-  const int64_t full = N / kPanel<T>;
+void product_on(const Rows<T>& all, const W* w, int64_t rows, int64_t N, bool back) {
+  constexpr int64_t few = kTileRows<kPanelVectors> / 2;
   if (rows == 0) return;
-  const bool few = rows <= kTileRows<kPanelVectors> / 2;
-  if (few)
-    choose<kTileRows<kPanelVectors> / 2>(rows,
-                                         [&]<int R>() { product_few<T, W, R>(all, w, full); });
-  for (int64_t p = few ? full : 0; p * kPanel<T> < N; p++) {
-    const int64_t first = p * kPanel<T>;
-    const int64_t left = N - first;
-    const int64_t vectors = left >= kPanel<T> ? kPanelVectors : packed_columns<T>(left) / kLanes<T>;
-    Rows<T> now = all;
-    now.y += first;
-    if (bias) now.bias += first;
-    now.tail = left - (vectors - 1) * kLanes<T> < kLanes<T> ? left - (vectors - 1) * kLanes<T>
-                                                            : kLanes<T>;
-    choose<kPanelVectors>(vectors,
-                          [&]<int C>() { product_panel<T, W, C>(now, w + first * K, rows); });
-  }
+  const int64_t full = rows <= few ? N / kPanel<T> : 0;
+  const auto side_by_side = [&] {
+    choose<few>(rows, [&]<int R>() { product_few<T, W, R>(all, w, full, back); });
+  };
+  if (full && !back) side_by_side();
+  if (full * kPanel<T> < N) product_many(all, w, rows, N, full, panels<T>(N), back);
+  if (full && back) side_by_side();
 }
 
 template <typename T>
 void product(const T* x, int64_t ldx, const void* packed, bool half, const T* bias,
-             bool accumulate, T* y, int64_t ldy, int64_t rows, int64_t K, int64_t N) {
+             bool accumulate, T* y, int64_t ldy, int64_t rows, int64_t K, int64_t N, bool back) {
+  const T* init = bias ? bias : accumulate ? y : nullptr;
+  const Rows<T> all{x, ldx, init, bias ? 0 : ldy, y, ldy, K};
   if constexpr (sizeof(T) == 4) {
-    if (half) {
-      const uint16_t* w = static_cast<const uint16_t*>(packed);
-      return product_on(x, ldx, w, bias, accumulate, y, ldy, rows, K, N);
-    }
+    if (half) return product_on(all, static_cast<const uint16_t*>(packed), rows, N, back);
   }
-  product_on(x, ldx, static_cast<const T*>(packed), bias, accumulate, y, ldy, rows, K, N);
+  product_on(all, static_cast<const T*>(packed), rows, N, back);
 }
 
 }  // namespace recurra::RECURRA_LEVEL

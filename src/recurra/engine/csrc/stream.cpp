@@ -44,7 +44,7 @@ const char* check(const StageJob& given) {
 }
 
 template <typename T>
-void run_tiles(const Stage& stage, const Level& level, T scalar) {
+void run_tiles(const Stage& stage, const Level& level, int64_t steps_before, T scalar) {
   const Ready& ready = stage.memory.jobs[0];
   Control control(nullptr);
   const Machine<T> machine{ready.program,
@@ -58,7 +58,8 @@ void run_tiles(const Stage& stage, const Level& level, T scalar) {
                            ready.chunk_steps,
                            false,
                            &control,
-                           0};
+                           0,
+                           steps_before};
   for (int64_t at = 0; at < stage.tiles; ++at) run_tile(machine, stage.memory.tiles[at]);
 }
 
@@ -247,6 +248,7 @@ void Stream::piece(void* const* x, void* y, int64_t steps, int64_t first, int64_
     }
     before = after;
   }
+  passed_ += count;
 }
 
 void Stream::set_steps(int64_t steps) {
@@ -274,7 +276,7 @@ void Stream::look_up(const Stage& stage, const Span& ids, const Span& y, int64_t
 
 void Stream::run(Stage& stage, const Span& y) {
   stage.arguments[stage.output] = {y.at, {y.row, y.time, 0}};
-  by_scalar(*stage.handle->program, [&](auto scalar) { run_tiles(stage, *level_, scalar); });
+  by_scalar(*stage.handle->program, [&](auto scalar) { run_tiles(stage, *level_, passed_, scalar); });
 }
 
 }  // namespace recurra

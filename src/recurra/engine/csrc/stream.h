@@ -97,7 +97,7 @@ class Stream {
   void run(Stage& stage, const Span& y);
 
   const Level* level_ = nullptr;
-  int64_t scalar_bytes_ = 0, rows_ = 0, piece_ = 1, steps_ = 0;
+  int64_t scalar_bytes_ = 0, rows_ = 0, piece_ = 1, steps_ = 0, passed_ = 0;
   std::vector<Stage> stages_;
   std::vector<int64_t> length_;
   std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
