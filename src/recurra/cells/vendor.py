@@ -66,7 +66,8 @@ def _layer(cell: Any, x: Tensor, state: Any, sizes: Tensor | None = None) -> lis
 
 def _weights(cell: Any) -> list[Tensor]:
     """The parameters, one behind another in memory; cuDNN warns of others, and moves them."""
-    every = (cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh)
+    every = [cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh]
+    every += [cell.weight_hr] if isinstance(cell, LSTM) else []
     there = [each for each in every if each is not None]
     whole = torch.cat([each.flatten() for each in there])
     parts = torch.split(whole, [each.numel() for each in there])
