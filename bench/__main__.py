@@ -3,10 +3,16 @@
 import argparse
 import sys
 
-from bench import cells, ett, forecast, layers
+from bench import cells, dropin, ett, forecast, layers
 from bench.rows import write_rows
 
-BENCHES = {"layers": layers, "cells": cells, "ett": ett, "forecast": forecast}
+BENCHES = {
+    "layers": layers,
+    "cells": cells,
+    "dropin": dropin,
+    "ett": ett,
+    "forecast": forecast,
+}
 
 
 def main() -> int:
