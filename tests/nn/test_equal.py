@@ -83,6 +83,24 @@ def test_any_input_in_memory_will_do(kind, calls):
 
 
 @every_kind
+def test_any_state_and_weight_in_memory_will_do(kind, calls):
+    mine, theirs = pair(kind, bidirectional=True)
+    x, _ = given("time first")
+    hx = states(theirs, "time first")
+    wide = tuple(part[:, :1].expand_as(part) for part in (hx if kind[:4] == "lstm" else (hx,)))
+    turned = {name: w.detach().mT.clone().mT for name, w in mine.named_parameters() if w.ndim == 2}
+    found = [
+        flat(torch.func.functional_call(module, turned, (), {"hx": start, "input": x}))
+        for module, start in (
+            (mine, list(wide) if kind[:4] == "lstm" else wide[0]),
+            (theirs, wide if kind[:4] == "lstm" else wide[0]),
+        )
+    ]
+    assert calls == [2]
+    assert_close(*found)
+
+
+@every_kind
 def test_inference_has_the_bits_of_training(kind, calls):
     mine, _ = pair(kind, num_layers=2)
     x, _ = given("time first")
