@@ -3,10 +3,17 @@
 import argparse
 import sys
 
-from bench import cells, ett, forecast, layers, stream
+from bench import cells, dropin, ett, forecast, layers, stream
 from bench.rows import write_rows
 
-BENCHES = {"layers": layers, "cells": cells, "stream": stream, "ett": ett, "forecast": forecast}
+BENCHES = {
+    "layers": layers,
+    "cells": cells,
+    "dropin": dropin,
+    "stream": stream,
+    "ett": ett,
+    "forecast": forecast,
+}
 
 
 def main() -> int:

@@ -17,7 +17,6 @@ from bench import peers
 from bench.memory import peak_memory
 from bench.rows import wanted
 from bench.timing import FULL, QUICK, Budget, Timing, compare, on_threads, show_head
-from bench.user_cells import ProjectionLSTM
 from bench.work import MODES, SHAPES, Shape, check, load, sequence, work
 from recurra.cells import GRU, LSTM, Cell, Elman
 from recurra.layers import Bidirectional
@@ -98,8 +97,8 @@ def classic(kind: str, letter: str, shape: Shape, threads: int, budget: Budget) 
 
 def projection(shape: Shape, threads: int, budget: Budget) -> Iterator[Timing]:
     """An LSTM whose output is half as wide as its memory."""
-    cell = ProjectionLSTM(shape.H, shape.H)
-    module = nn.LSTM(shape.H, shape.H, proj_size=cell.output_size)
+    half = (shape.H + 1) // 2
+    cell, module = (make(shape.H, shape.H, proj_size=half) for make in (LSTM, nn.LSTM))
     load(cell, module)
     x, x_peer = _inputs(shape)
     ours, theirs = sequence(cell, x), _outputs(module, x_peer)

@@ -160,39 +160,6 @@ class LayerNormLSTM(Gated):
         return h, LSTMState(h, c)
 
 
-class ProjectionLSTM(Cell[LSTMState]):
-    """An LSTM whose output is narrower than its memory, with the weights of `torch.nn.LSTM`.
-
-    Source: Sak et al., "Long Short-Term Memory Based Recurrent Neural Network Architectures for
-    Large Vocabulary Speech Recognition", 2014, arXiv:1402.1128.
-    """
-
-    def __init__(
-        self, input_size: int, hidden_size: int, *, dtype: torch.dtype | None = None
-    ) -> None:
-        super().__init__()
-        self.input_size = input_size
-        self.hidden_size = hidden_size
-        self.output_size = (hidden_size + 1) // 2
-        self.weight_ih = weight(4 * hidden_size, input_size, dtype=dtype)
-        self.weight_hh = weight(4 * hidden_size, self.output_size, dtype=dtype)
-        self.bias_ih = weight(4 * hidden_size, dtype=dtype)
-        self.bias_hh = weight(4 * hidden_size, dtype=dtype)
-        self.weight_hr = weight(self.output_size, hidden_size, dtype=dtype)
-
-    def initial_state(self, batch_size: int) -> LSTMState:
-        h = self.bias_ih.new_zeros(batch_size, self.output_size)
-        return LSTMState(h, self.bias_ih.new_zeros(batch_size, self.hidden_size))
-
-    def step(self, x: Tensor, state: LSTMState, context: None = None) -> tuple[Tensor, LSTMState]:
-        from_x = F.linear(x, self.weight_ih, self.bias_ih)
-        from_h = F.linear(state.h, self.weight_hh, self.bias_hh)
-        i, f, g, o = (from_x + from_h).chunk(4, dim=-1)
-        c = torch.sigmoid(f) * state.c + torch.sigmoid(i) * torch.tanh(g)
-        h = F.linear(torch.sigmoid(o) * torch.tanh(c), self.weight_hr)
-        return h, LSTMState(h, c)
-
-
 class ScanInputs(NamedTuple):
     """What a linear scan takes at every step: `keep` and `add` (B, T, D)."""
 

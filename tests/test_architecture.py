@@ -16,6 +16,7 @@ ROWS = (
     ("engine",),
     ("cells",),
     ("layers",),
+    ("nn",),
     ("models", "data"),
     ("train",),
     ("tasks",),

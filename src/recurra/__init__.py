@@ -23,14 +23,18 @@ _ROOMS = {
     "Stack": "recurra.layers",
     "Stream": "recurra.layers",
     "TASKS": "recurra.tasks",
+    "accelerate": "recurra.nn",
     "load": "recurra.tasks",
     "load_torch": "recurra.layers",
+    "restore": "recurra.nn",
 }
 
-__all__ = ["__version__", *_ROOMS]
+__all__ = ["__version__", "nn", *_ROOMS]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "nn":
+        return import_module("recurra.nn")
     if name not in _ROOMS:
         raise AttributeError(f"module 'recurra' has no attribute '{name}'")
     return getattr(import_module(_ROOMS[name]), name)

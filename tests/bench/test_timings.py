@@ -11,7 +11,7 @@ from bench.rows import Row, write_rows
 from bench.timing import Budget, Timing, compare, on_threads, summary
 from bench.work import Shape, check
 
-from bench import cells, layers
+from bench import cells, dropin, layers
 
 TINY = dict.fromkeys(("S", "M", "H256", "L"), Shape(12, 4, 3))
 BRIEF = Budget(0.0, 2)
@@ -63,6 +63,25 @@ def test_no_case_is_left_out(on_one):
     assert found == {(case, mode, peer) for case, peer in pairs for mode in ("infer", "train")}
 
 
+def test_the_modules_are_beside_torchs(tmp_path):
+    rows = list(dropin.rows("", 1, BRIEF, TINY))
+    write_rows(str(tmp_path / "rows.json"), rows)
+    for row in json.loads((tmp_path / "rows.json").read_text()):
+        assert row.keys() >= COMMON | MACHINE | {"threads"}
+    timed = {(row.case, row.mode, row.peer) for row in rows if isinstance(row, Timing)}
+    classic = {"LSTM": "LSTM", "GRU": "GRU", "Elman": "RNN"}
+    sizes = ("S", "M", "2 layers, both ways M", "packed M", "one step S")
+    cases = [
+        (f"{ours} module{', ' if ' ' in size else ' '}{size}", f"torch nn.{theirs}")
+        for ours, theirs in classic.items()
+        for size in sizes
+    ]
+    assert timed == {(case, mode, peer) for case, peer in cases for mode in ("infer", "train")}
+    over = [(row.case, row.metric, row.unit) for row in rows if isinstance(row, Row)]
+    modes = ("infer", "forward of train")
+    assert over == [(f"overhead {kind}", mode, "us") for kind in classic for mode in modes]
+
+
 def test_several_threads_are_beside_one():
     before = torch.get_num_threads()
     rows = list(layers.rows("^threads|^both", 2, BRIEF, TINY))
@@ -81,7 +100,7 @@ def test_only_picks_cases():
 def test_run_prints_and_gives_its_threads_back(capsys):
     args = argparse.Namespace(quick=True, threads=1, only="no such case")
     before = torch.get_num_threads()
-    assert [*layers.run(args), *cells.run(args)] == []
+    assert [*layers.run(args), *cells.run(args), *dropin.run(args)] == []
     assert torch.get_num_threads() == before
     printed = capsys.readouterr().out
     assert "1 thread(s)" in printed

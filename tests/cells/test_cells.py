@@ -57,6 +57,21 @@ def test_without_bias(name):
     assert torch.equal(cell.step(torch.zeros(2, 3), cell.initial_state(2))[0], torch.zeros(2, 5))
 
 
+@pytest.mark.parametrize("width", [-1, 5, 6])
+def test_a_projection_is_narrower(width):
+    message = f"^LSTM: proj_size is {width}, 0 fits, or less than hidden_size 5$"
+    with pytest.raises(OptionError, match=message):
+        LSTM(3, 5, proj_size=width)
+
+
+def test_a_projection_narrows_the_output_and_not_the_memory():
+    cell = LSTM(3, 5, proj_size=2)
+    y, state = cell.sequence(torch.zeros(4, 2, 3))
+    assert (y.shape, state.h.shape, state.c.shape) == ((4, 2, 2), (4, 2), (4, 5))
+    assert [n for n, _ in cell.named_parameters()][-1] == "weight_hr"
+    assert LSTM(3, 5).weight_hr is None
+
+
 @every_cell
 def test_names_itself_and_its_source(name):
     module = inspect.getmodule(CELLS[name])

@@ -11,6 +11,7 @@ from recurra.engine import loop, tree_map
 
 MAKES = {
     "lstm": LSTM,
+    "lstm projection": lambda *sizes, **options: LSTM(*sizes, proj_size=2, **options),
     "gru": GRU,
     "elman": Elman,
     "elman relu": lambda *sizes, **options: Elman(*sizes, nonlinearity="relu", **options),

@@ -9,7 +9,6 @@ from bench.user_cells import (
     GatedProductGRU,
     LayerNormLSTM,
     PeepholeLSTM,
-    ProjectionLSTM,
     Scan,
     ScanInputs,
     SoftmaxMemory,
@@ -17,8 +16,14 @@ from bench.user_cells import (
 from tests.engine.odd_cells import ODD_CELLS, Attending, Dropped, Memory, Observed, Waiting
 from tests.engine.user_cells import VECTOR_CELLS
 
-from recurra.cells import CELLS, Cell
+from recurra.cells import CELLS, LSTM, Cell
 from recurra.engine import tree_map
+
+
+def projected(input_size, hidden_size, **options):
+    """An LSTM whose output is narrower than its memory."""
+    return LSTM(input_size, hidden_size + 1, proj_size=(hidden_size + 1) // 2, **options)
+
 
 MEASURED: dict[str, type[Cell]] = {
     "peephole lstm": PeepholeLSTM,
@@ -26,7 +31,7 @@ MEASURED: dict[str, type[Cell]] = {
     "softmax memory": SoftmaxMemory,
     "gated product gru": GatedProductGRU,
     "layer-norm lstm": LayerNormLSTM,
-    "projection lstm": ProjectionLSTM,
+    "projection lstm": projected,
     "scan": Scan,
 }
 SUBJECTS: dict[str, type[Cell]] = {**CELLS, **MEASURED, **VECTOR_CELLS, **ODD_CELLS}

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from recurra.cells import CELLS, Cell
+from recurra.cells import CELLS, LSTM, Cell
 from recurra.engine import leaves, loop, tree_map
 from recurra.layers import Recurrent, Stack
 
@@ -40,7 +40,11 @@ class Decay(Cell[DecayState]):
         return h * h, DecayState(h, state.steps + 1)
 
 
-SINGLE = {**CELLS, "user": Decay}
+def projected(input_size, hidden_size, **options):
+    return LSTM(input_size, hidden_size + 2, proj_size=hidden_size, **options)
+
+
+SINGLE = {**CELLS, "lstm projected": projected, "user": Decay}
 
 
 def twice(make):

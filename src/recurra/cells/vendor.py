@@ -66,8 +66,11 @@ def _layer(cell: Any, x: Tensor, state: Any, sizes: Tensor | None = None) -> lis
 
 def _weights(cell: Any) -> list[Tensor]:
     """The parameters, one behind another in memory; cuDNN warns of others, and moves them."""
-    every = (cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh)
+    every = [cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh]
+    every += [cell.weight_hr] if isinstance(cell, LSTM) else []
     there = [each for each in every if each is not None]
-    whole = torch.cat([each.flatten() for each in there])
-    parts = torch.split(whole, [each.numel() for each in there])
-    return [part.view_as(each) for part, each in zip(parts, there, strict=True)]
+    memory = sorted(there, key=lambda each: -each.ndim)  # matrices come first there
+    whole = torch.cat([each.flatten() for each in memory])
+    parts = torch.split(whole, [each.numel() for each in memory])
+    placed = {id(each): part.view_as(each) for part, each in zip(parts, memory, strict=True)}
+    return [placed[id(each)] for each in there]

@@ -20,12 +20,9 @@ def load_torch(layer: Layer, state_dict: Mapping[str, Tensor]) -> None:
             bias_hh_l1_reverse.
 
     Raises:
-        UnsupportedError: the module has a projection, or the stack holds something else.
+        UnsupportedError: the stack holds something else.
         ShapeError: a name is missing or unexpected, or a weight has another shape.
     """
-    projected = [name for name in state_dict if name.startswith("weight_hr")]
-    if projected:
-        raise UnsupportedError(f"load_torch: {projected[0]} is a projection, no cell here has one")
     targets = _targets(layer)
     _check_names(set(targets), set(state_dict))
     for name, parameter in targets.items():
