@@ -1,7 +1,8 @@
 """The modules of recurra.nn beside torch.nn's: a call in inference, a step of training.
 
 Both get the same tensors, (T, B, F) or packed, and have the same weights; outputs are compared
-before anything is timed. `ratio` is the peer's time over ours. The rows of overhead hold what a
+before anything is timed. `ratio` is the peer's time over ours. One layer alone is also timed beside
+its cell, as `python -m bench layers` times it. The rows of overhead hold what a
 call of a module takes beyond the engine's own, in microseconds.
 """
 
@@ -15,8 +16,8 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from bench.layers import even_lengths
 from bench.rows import Row, wanted
-from bench.timing import FULL, QUICK, Budget, Timing, compare, interleave, show_head
-from bench.work import MODES, SHAPES, Shape, check, work
+from bench.timing import FULL, QUICK, Budget, Call, Timing, compare, interleave, show_head
+from bench.work import MODES, SHAPES, Shape, check, sequence, work
 from recurra import nn as ours
 from recurra.engine import Way, together
 from recurra.nn.form import form
@@ -91,8 +92,17 @@ def beside(
     for mode in MODES:
         call = work(mode, _outputs(mine, x), (source, *mine.parameters()))
         peer = work(mode, _outputs(theirs, x), (source, *theirs.parameters()))
-        name = f"torch nn.{type(theirs).__name__}"
-        yield from compare(case, mode, threads, call, {name: peer}, budget)
+        peers = {f"torch nn.{type(theirs).__name__}": peer}
+        if isinstance(x, Tensor) and not options:
+            peers["recurra, the cell itself"] = _cell(mode, mine, x)
+        yield from compare(case, mode, threads, call, peers, budget)
+
+
+def _cell(mode: str, module: Any, x: Tensor) -> Call:
+    """What the bench of layers times: the sequence of the cell, on rows in one piece."""
+    (cell,) = module.as_stack().layers
+    rows = x.detach().transpose(0, 1).contiguous().requires_grad_()
+    return work(mode, sequence(cell, rows), (rows, *cell.parameters()))
 
 
 def overhead(kind: str, threads: int, budget: Budget) -> Iterator[Row]:

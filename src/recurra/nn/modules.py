@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from recurra.layers import Stack
 from recurra.nn.plain import unseen
 from recurra.nn.sequence import sequence
+from recurra.nn.stack import stack_of
 
 
 class RNN(nn.RNN):
@@ -21,6 +23,10 @@ class RNN(nn.RNN):
         found = sequence(self, input, hx)
         found = _leaf(self, input, hx) if found is None else found
         return super().forward(input, hx) if found is None else found
+
+    def as_stack(self) -> Stack:
+        """The same layers as cells, with the same parameters."""
+        return stack_of(self)
 
     def __prepare_scriptable__(self) -> Any:
         return _as(nn.RNN, self)
@@ -35,6 +41,10 @@ class LSTM(nn.LSTM):
         found = _leaf(self, input, hx) if found is None else found
         return super().forward(input, hx) if found is None else found
 
+    def as_stack(self) -> Stack:
+        """The same layers as cells, with the same parameters."""
+        return stack_of(self)
+
     def __prepare_scriptable__(self) -> Any:
         return _as(nn.LSTM, self)
 
@@ -47,6 +57,10 @@ class GRU(nn.GRU):
         found = sequence(self, input, hx)
         found = _leaf(self, input, hx) if found is None else found
         return super().forward(input, hx) if found is None else found
+
+    def as_stack(self) -> Stack:
+        """The same layers as cells, with the same parameters."""
+        return stack_of(self)
 
     def __prepare_scriptable__(self) -> Any:
         return _as(nn.GRU, self)
