@@ -93,7 +93,7 @@ def beside(
         call = work(mode, _outputs(mine, x), (source, *mine.parameters()))
         peer = work(mode, _outputs(theirs, x), (source, *theirs.parameters()))
         peers = {f"torch nn.{type(theirs).__name__}": peer}
-        if isinstance(x, Tensor) and not options:
+        if isinstance(x, Tensor) and shape.T > 1 and not options:
             peers["recurra, the cell itself"] = _cell(mode, mine, x)
         yield from compare(case, mode, threads, call, peers, budget)
 

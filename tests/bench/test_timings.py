@@ -11,7 +11,7 @@ from bench.rows import Row, write_rows
 from bench.timing import Budget, Timing, compare, on_threads, summary
 from bench.work import Shape, check
 
-from bench import cells, dropin, layers
+from bench import cells, dropin, layers, stream
 
 TINY = dict.fromkeys(("S", "M", "H256", "L"), Shape(12, 4, 3))
 BRIEF = Budget(0.0, 2)
@@ -76,10 +76,27 @@ def test_the_modules_are_beside_torchs(tmp_path):
         for ours, theirs in classic.items()
         for size in sizes
     ]
+    cell = "recurra, the cell itself"
+    cases += [(f"{kind} module {size}", cell) for kind in classic for size in ("S", "M")]
     assert timed == {(case, mode, peer) for case, peer in cases for mode in ("infer", "train")}
     over = [(row.case, row.metric, row.unit) for row in rows if isinstance(row, Row)]
     modes = ("infer", "forward of train")
     assert over == [(f"overhead {kind}", mode, "us") for kind in classic for mode in modes]
+
+
+def test_a_stream_is_beside_what_steps_elsewhere():
+    with torch.inference_mode():
+        rows = list(stream.rows("", BRIEF, (32,)))
+    assert all(row.unit == "us" and row.ours_ms > 0 and row.peer_ms > 0 for row in rows)
+    found = {(row.case, row.mode, row.peer) for row in rows if not re.match("onnx|jax", row.peer)}
+    assert found == {
+        *((f"push {k} 32", m, f"torch nn.{k}Cell") for k in stream.CELLS for m in ("push", "out")),
+        ("chunk LSTM 32", "chunk", "torch nn.LSTM"),
+        ("chunk LSTM 32", "chunk", "RTNeural, on a Zen 5"),
+        ("bfloat16 LSTM 32", "push", "recurra, float32"),
+        ("network GRU 128", "push", "torch, inference mode"),
+        ("rows LSTM 128", "push", "torch nn.LSTMCell"),
+    }
 
 
 def test_several_threads_are_beside_one():

@@ -62,3 +62,14 @@ def test_a_model_of_torch_streams_once_it_is_accelerated():
 def test_both_directions_do_not_stream():
     with pytest.raises(UnsupportedError, match="Bidirectional has no step"):
         Stream(GRU(3, 5, bidirectional=True))
+
+
+@every
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_the_gradient_of_x_lies_as_x_does(name, batch_first):
+    module = MAKES[name](batch_first=batch_first)
+    x = torch.randn(7, 2, 3).requires_grad_()
+    seen = []
+    x.register_hook(lambda gradient: seen.append(gradient.stride()))
+    module(x)[0].sum().backward()
+    assert seen == [x.stride()]

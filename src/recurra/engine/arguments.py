@@ -123,7 +123,8 @@ class Arguments:
             tensors: parameters, x, state and context.
             came: gradients of y and of the last states; zeros where there is none.
             made: y and the last states, or gradients of x, states and context, and the sums over
-                rows; all but y in one piece, and None where it is not wanted.
+                rows; all in one piece but y, and gradients of x that is not; None where it is not
+                wanted.
         """
         words = self.template[:]
         alive: list[Tensor] = []

@@ -134,7 +134,7 @@ class Machine:
             parts: as in the forward.
         """
         made = [
-            None if node is None else blank(each.shape, self.dtype)
+            None if node is None else blank(each.shape, self.dtype, time_first=_lies_by_time(each))
             for node, each in zip(self.outputs["dx"], tensors[self.x], strict=True)
         ]
         state = tensors[self.state]
@@ -211,6 +211,11 @@ def _time_first(shape: Sequence[int], size: int = 1) -> tuple[int, ...]:
     B, _, *row = shape
     columns = [size * prod(row[k + 1 :]) for k in range(len(row))]
     return (size * prod(row), size * B * prod(row), *columns)
+
+
+def _lies_by_time(x: Tensor) -> bool:
+    """Whether its gradient, which torch wants to lie as it does, goes step after step."""
+    return not x.is_contiguous() and x.transpose(0, 1).is_contiguous()
 
 
 def _like(tensor: Tensor) -> Tensor:
