@@ -29,7 +29,8 @@ _ROOMS = {
     "restore": "recurra.nn",
 }
 
-__all__ = ["__version__", "nn", *_ROOMS]
+# Not `nn`: to import all names here is not to lose torch's.
+__all__ = ["__version__", *_ROOMS]
 
 
 def __getattr__(name: str) -> Any:
@@ -41,4 +42,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, "nn"])

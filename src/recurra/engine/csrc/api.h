@@ -34,9 +34,9 @@ RECURRA_API int64_t recurra_kept_bytes(void* program, int64_t B, int64_t N);
 RECURRA_API void* recurra_block_take(int64_t bytes);
 RECURRA_API void recurra_block_give(void* block, int64_t bytes);
 
-// Strides in elements. PARAMETER: a contiguous row. OUTER: stride[0] batch, [1] time, inner 1.
-// OUTER_ROW: [0] batch. What is stored to an OUTER is 0 past a row's length. Matrix: [0] block, [1] K, [2] N. CONTRACT's result: [0] block, [1] M,
-// [2] N. TOTAL's: a contiguous row. A null result is not wanted.
+// Strides in elements. PARAMETER: a contiguous row. OUTER: stride[0] batch, [1] time, inner 1; what
+// is stored to one is 0 past a row's length. OUTER_ROW: [0] batch. Matrix: [0] block, [1] K, [2] N.
+// CONTRACT's result: [0] block, [1] M, [2] N. TOTAL's: a contiguous row. A null result is not wanted.
 using recurra_argument = recurra::Argument;
 
 // order: the batch index of each row, lengths: the steps of each row, falling; null: as they

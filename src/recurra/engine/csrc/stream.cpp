@@ -239,9 +239,10 @@ void Stream::piece(void* const* x, void* y, int64_t steps, int64_t first, int64_
       for (size_t k = 0; k < stage.inputs.size(); k += 2) {
         const int64_t wide = stage.inputs[k + 1];
         const bool outside = &stage == stages_.data();
-        const Span from = outside ? Span{static_cast<char*>(x[k / 2]) + first * wide * scalar_bytes_,
-                                         steps * wide, wide}
-                                  : before;
+        const Span from =
+            outside ? Span{static_cast<char*>(x[k / 2]) + first * wide * scalar_bytes_,
+                           steps * wide, wide}
+                    : before;
         stage.arguments[stage.inputs[k]] = {from.at, {from.row, from.time, 0}};
       }
       run(stage, after);
@@ -276,7 +277,8 @@ void Stream::look_up(const Stage& stage, const Span& ids, const Span& y, int64_t
 
 void Stream::run(Stage& stage, const Span& y) {
   stage.arguments[stage.output] = {y.at, {y.row, y.time, 0}};
-  by_scalar(*stage.handle->program, [&](auto scalar) { run_tiles(stage, *level_, passed_, scalar); });
+  by_scalar(*stage.handle->program,
+            [&](auto scalar) { run_tiles(stage, *level_, passed_, scalar); });
 }
 
 }  // namespace recurra
