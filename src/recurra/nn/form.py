@@ -37,8 +37,9 @@ class Form(NamedTuple):
     layers: tuple[tuple[Direction, ...], ...]
 
 
-# Of a single step there is nothing to take ahead, and torch's own is faster, but for its LSTM's.
-FEWEST = {"LSTM": 1}
+# Modes that run a single step natively: there is nothing to take ahead, and torch's own is faster,
+# but for its LSTM's.
+ONE_STEP = ("LSTM",)
 STATES = {"RNN_TANH": ElmanState, "RNN_RELU": ElmanState, "GRU": GRUState, "LSTM": LSTMState}
 
 
@@ -75,7 +76,7 @@ def form(
         layers.append(tuple(_direction(cell, f"_l{k}{suffix}", suffix) for suffix in suffixes))
     widths = (width, hidden_size) if mode == "LSTM" else (width,)
     number = num_layers * len(suffixes)
-    return Form(STATES[mode], widths, number, FEWEST.get(mode, 2), tuple(layers))
+    return Form(STATES[mode], widths, number, 1 if mode in ONE_STEP else 2, tuple(layers))
 
 
 def _direction(cell: Cell[Any], suffix: str, reverse: str) -> Direction:

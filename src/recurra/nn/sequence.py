@@ -13,13 +13,15 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from recurra.engine import Way, native, together
-from recurra.nn.form import Direction, Form, form
+from recurra.nn.form import ONE_STEP, Direction, Form, form
 from recurra.nn.packed import Packing, pack, packing, unpack
 from recurra.nn.plain import fits, looked_on, plain
 
 
 def sequence(module: nn.RNNBase, input: Any, hx: Any) -> tuple[Any, Any] | None:
     """What the module's forward gives; None where torch's own has to give it."""
+    if module.mode not in ONE_STEP and _steps(module, input) == 1:
+        return None  # before all else: of such calls there are many
     if looked_on() or native.library() is None:
         return None
     packed = type(input) is PackedSequence
@@ -35,6 +37,13 @@ def sequence(module: nn.RNNBase, input: Any, hx: Any) -> tuple[Any, Any] | None:
         module.proj_size,
     )
     return (_packed if packed else _dense)(module, made, input, hx)
+
+
+def _steps(module: nn.RNNBase, input: Any) -> int:
+    """How many there are; 0 of what is no batch of tensors."""
+    if type(input) is not Tensor or input.ndim != 3:
+        return 0
+    return input.shape[1 if module.batch_first else 0]
 
 
 def _dense(module: nn.RNNBase, made: Form, input: Tensor, hx: Any) -> tuple[Tensor, Any] | None:
