@@ -1,9 +1,14 @@
 """A stream for long, many streams, and several threads."""
 
+import copy
 import gc
+import pickle
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
+import pytest
 import torch
 from tests.layers.networks import language
 
@@ -82,3 +87,52 @@ def test_streams_of_their_own_threads_do_not_meet():
         thread.join()
     assert len(found) == 4
     assert all(torch.equal(each, whole) for each in found.values())
+
+
+LONG = """
+import os, signal, threading, time, torch
+from recurra import LSTM, Stream
+stream = Stream(LSTM(1, 2048))
+x, sent = torch.randn(1, 20_000, 1), []
+def interrupt():
+    sent.append(time.monotonic())
+    os.kill(os.getpid(), signal.SIGINT)
+stream.push(x[:, :1])
+threading.Timer(1.0, interrupt).start()
+try:
+    stream.push(x)
+    print("it was over before")
+except KeyboardInterrupt:
+    print(time.monotonic() - sent[0])
+stream.reset()
+assert stream.push(x[:, :2]).isfinite().all()
+"""
+
+
+def test_ctrl_c_ends_a_long_chunk():
+    made = subprocess.run(
+        [sys.executable, "-c", LONG], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert float(made.stdout) < 3.0
+
+
+def test_a_long_chunk_goes_on_from_piece_to_piece(monkeypatch):
+    net = language()
+    x = torch.randint(0, 11, (3, 50))
+    whole, _ = net.sequence(x)
+    monkeypatch.setattr("recurra.engine.stream.LONG", 7 * Stream(net, 3)._runner.flow._work)
+    stream = Stream(net, 3)
+    assert torch.equal(stream.push(x), whole)
+    before = stream.state
+    x[2, 40] = 11
+    with pytest.raises(IndexError):
+        stream.push(x)
+    same = zip(leaves(stream.state), leaves(before), strict=True)
+    assert all(torch.equal(a, b) for a, b in same)
+
+
+def test_a_stream_is_neither_copied_nor_pickled():
+    stream = Stream(LSTM(3, 4))
+    for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(UnsupportedError, match=r"snapshot\(\) gives its state"):
+            copied(stream)

@@ -22,7 +22,7 @@ from recurra.engine.operations import OPERATIONS
 from recurra.engine.program import Program as Plan
 from recurra.errors import MissingPackageError, OptionError, ShapeError, UnsupportedError
 
-ABI = 3
+ABI = 4
 PATH = Path(os.environ.get("RECURRA_LIBRARY") or Path(__file__).with_name("_native.so"))
 
 _POLL = ctypes.CFUNCTYPE(c_int)
@@ -128,6 +128,8 @@ def _load() -> ctypes.CDLL:
     lib.recurra_stream_state.argtypes = [c_void_p, c_int64, c_int64]
     lib.recurra_push.restype = c_int
     lib.recurra_push.argtypes = [c_void_p, c_void_p, c_void_p, c_int64]
+    lib.recurra_push_some.restype = c_int
+    lib.recurra_push_some.argtypes = [*lib.recurra_push.argtypes, c_int64, c_int64]
     lib.recurra_run.restype = c_int
     lib.recurra_run.argtypes = [c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_char_p, c_int64]
     if lib.recurra_level() is None:

@@ -29,6 +29,8 @@ from recurra.errors import OptionError, UnsupportedError
 
 # A push of fewer multiplications keeps Python's lock: another thread may hold it for milliseconds.
 BRIEF = 1 << 22
+# And between so many at a time Python is asked, so that Ctrl-C ends a long one.
+LONG = 1 << 29
 NO_SUCH_ROW, BUSY = 1, 2
 
 
@@ -247,12 +249,23 @@ class Flow:
         read = [x[k].data_ptr() for k in self._stages[0].parts]
         several = (c_void_p * len(read))(*read)
         first: Any = read[0] if len(read) == 1 else several
-        status = self.function(steps)(self.address, first, y.data_ptr(), steps)
+        status = self._go(first, y.data_ptr(), steps)
         if status == NO_SUCH_ROW:
             V = self._stages[0].table_rows
             raise IndexError(f"x holds a number outside 0 … {V - 1}, which the table has rows for")
         if status == BUSY:
             raise UnsupportedError("another thread is at work on this stream; give each its own")
+
+    def _go(self, x: Any, y: int, steps: int) -> int:
+        once = max(1, LONG // max(self._work, 1))
+        if steps <= once:
+            return self.function(steps)(self.address, x, y, steps)
+        for begin in range(0, steps, once):
+            end = min(begin + once, steps)
+            status: int = self._lib.recurra_push_some(self.address, x, y, steps, begin, end)
+            if status:
+                return status
+        return 0
 
     def _state(self, at: int, k: int, shape: tuple[int, ...]) -> Tensor:
         address = self._lib.recurra_stream_state(self.address, at, k)

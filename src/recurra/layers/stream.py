@@ -7,7 +7,7 @@ What it answers is what `sequence` gives for all steps at once, bit for bit at e
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from recurra.cells.cell import Context, Inputs
 from recurra.engine import leaves, refill
-from recurra.errors import OptionError, ShapeError
+from recurra.errors import OptionError, ShapeError, UnsupportedError
 from recurra.layers.coming import Form
 from recurra.layers.runners import Native, runner_of
 from recurra.layers.snapshot import Owner, owner_of, read, write
@@ -86,6 +86,9 @@ class Stream:
     def push(self, x: Any, out: Any = None) -> Any:
         """Go on by one step or by a chunk of them, and answer.
 
+        Ctrl-C ends a chunk of seconds between two of its steps, and nobody knows which: `reset` or
+        `restore` then.
+
         Args:
             x: one step (B, F) or a chunk (B, T, F), and (F,) for one row alone; of whole numbers,
                 for a model that begins with an `Embedding`, (B,), (B, T) or a number. A tensor of
@@ -155,6 +158,11 @@ class Stream:
         if rows != self._rows:
             self._check_free("restore")
         self._set_rows(rows, states)
+
+    def __reduce__(self) -> NoReturn:
+        raise UnsupportedError(
+            "Stream: a stream is neither copied nor pickled; snapshot() gives its state as bytes"
+        )
 
     def __repr__(self) -> str:
         how = "natively" if isinstance(self._runner, Native) else "in plain torch"

@@ -16,7 +16,7 @@ using namespace recurra;
 
 namespace {
 
-constexpr int kAbi = 3;
+constexpr int kAbi = 4;
 constexpr int64_t kMostSteps = int64_t(1) << 31;
 constexpr int64_t kMostJobs = 1024;
 constexpr int64_t kMostRows = int64_t(1) << 24;
@@ -131,6 +131,11 @@ void* recurra_stream_state(const void* stream, int64_t stage, int64_t state) {
 }
 
 int recurra_push(void* stream, void* x, void* y, int64_t steps) {
+  return recurra_push_some(stream, x, y, steps, 0, steps);
+}
+
+int recurra_push_some(void* stream, void* x, void* y, int64_t steps, int64_t first,
+                      int64_t last) {
   Stream& found = *static_cast<Stream*>(stream);
-  return found.push(found.parts() == 1 ? &x : static_cast<void**>(x), y, steps);
+  return found.push(found.parts() == 1 ? &x : static_cast<void**>(x), y, steps, first, last);
 }

@@ -66,3 +66,7 @@ RECURRA_API void* recurra_stream_state(const void* stream, int64_t stage, int64_
 // 0 done, 1 an id that is in no table, 2 another thread pushes; nothing was done then. Does not
 // allocate.
 RECURRA_API int recurra_push(void* stream, void* x, void* y, int64_t steps);
+
+// Steps first..last of them alone.
+RECURRA_API int recurra_push_some(void* stream, void* x, void* y, int64_t steps, int64_t first,
+                                  int64_t last);

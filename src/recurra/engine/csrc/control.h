@@ -11,7 +11,8 @@ namespace recurra {
 
 class Control {
  public:
-  explicit Control(int (*poll)()) : poll_(poll), asked_(now()) {}
+  // poll: may be null; then nothing here reads a clock.
+  explicit Control(int (*poll)()) : poll_(poll), asked_(poll ? now() : 0) {}
 
   // Worker 0, the caller's own thread, also asks the caller, every 20 ms at most.
   bool stopped(int64_t worker) {
@@ -20,8 +21,9 @@ class Control {
   }
 
   void ask() {
+    if (!poll_) return;
     const int64_t moment = now();
-    if (!poll_ || moment - asked_ < kPause) return;
+    if (moment - asked_ < kPause) return;
     asked_ = moment;
     if (poll_() != 0) stop_.store(true, std::memory_order_relaxed);
   }

@@ -202,23 +202,31 @@ void* Stream::state(int64_t stage, int64_t state) const {
   return found.arguments[found.states[3 * state]].ptr;
 }
 
-Stream::Outcome Stream::push(void* const* x, void* y, int64_t steps) noexcept {
+Stream::Outcome Stream::push(void* const* x, void* y, int64_t steps, int64_t first,
+                             int64_t last) noexcept {
   if (busy_.test_and_set(std::memory_order_acquire)) return busy;
   Outcome outcome = done;
-  if (!stages_[0].handle && !rows_exist(x[0], steps)) {
+  // All are looked at before the first step; and again, for they may have changed, before others.
+  const auto* ids = static_cast<const int64_t*>(x[0]);
+  if (!stages_[0].handle && !rows_exist(ids, steps, first, first ? last : steps)) {
     outcome = no_such_row;
   } else {
     const FlushDenormals flush;
-    for (int64_t t = 0; t < steps; t += piece_) piece(x, y, steps, t, std::min(piece_, steps - t));
+    for (int64_t t = first; t < last; t += piece_) {
+      piece(x, y, steps, t, std::min(piece_, last - t));
+    }
   }
   busy_.clear(std::memory_order_release);
   return outcome;
 }
 
-bool Stream::rows_exist(const void* ids, int64_t steps) const {
-  const auto* id = static_cast<const int64_t*>(ids);
-  const int64_t rows = stages_[0].table_rows;
-  return std::all_of(id, id + rows_ * steps, [&](int64_t at) { return at >= 0 && at < rows; });
+bool Stream::rows_exist(const int64_t* ids, int64_t steps, int64_t first, int64_t last) const {
+  const int64_t table = stages_[0].table_rows;
+  const auto there = [&](int64_t id) { return id >= 0 && id < table; };
+  for (int64_t r = 0; r < rows_; ++r, ids += steps) {
+    if (!std::all_of(ids + first, ids + last, there)) return false;
+  }
+  return true;
 }
 
 // Steps first..first + count of so many through all stages.

@@ -77,9 +77,9 @@ class Stream {
 
   enum Outcome { done, no_such_row, busy };
 
-  // x: parts (rows, steps, width), of a lookup int64; y likewise; all without gaps. Where an id is
-  // in no table nothing is done, nor while another thread pushes.
-  Outcome push(void* const* x, void* y, int64_t steps) noexcept;
+  // Steps first..last of so many. x: parts (rows, steps, width), of a lookup int64; y likewise; all
+  // without gaps. Where an id is in no table nothing is done, nor while another thread pushes.
+  Outcome push(void* const* x, void* y, int64_t steps, int64_t first, int64_t last) noexcept;
 
  private:
   // Steps of rows; strides in elements.
@@ -90,7 +90,7 @@ class Stream {
 
   const char* add(const StageJob& given);
   const char* place(Stage& stage, const Stage* like);
-  bool rows_exist(const void* ids, int64_t steps) const;
+  bool rows_exist(const int64_t* ids, int64_t steps, int64_t first, int64_t last) const;
   void set_steps(int64_t steps);
   void piece(void* const* x, void* y, int64_t steps, int64_t first, int64_t count);
   void look_up(const Stage& stage, const Span& ids, const Span& y, int64_t steps) const;
