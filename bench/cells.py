@@ -11,7 +11,7 @@ import torch
 
 from bench.first_call import first_call
 from bench.rows import wanted
-from bench.timing import FULL, QUICK, Budget, Timing, compare, show_head
+from bench.timing import Budget, Timing, compare, shown
 from bench.user_cells import (
     CoupledLSTM,
     GatedProductGRU,
@@ -44,16 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Iterator[Timing]:
     """The rows of every case that is wanted."""
-    budget = QUICK if args.quick else FULL
-    before = torch.get_num_threads()
-    torch.set_num_threads(args.threads)
-    show_head("cells", args.threads)
-    try:
-        for row in rows(args.only, args.threads, budget):
-            row.show()
-            yield row
-    finally:
-        torch.set_num_threads(before)
+    threads = args.threads
+    return shown("cells", threads, args.quick, lambda budget: rows(args.only, threads, budget))
 
 
 def rows(

@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from bench.layers import even_lengths
 from bench.rows import Row, wanted
-from bench.timing import FULL, QUICK, Budget, Call, Timing, compare, interleave, show_head
+from bench.timing import Budget, Call, Timing, compare, interleave, shown
 from bench.work import MODES, SHAPES, Shape, check, sequence, work
 from recurra import nn as ours
 from recurra.engine import Way, together
@@ -37,16 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Iterator[Timing | Row]:
     """The rows of every case that is wanted."""
-    budget = QUICK if args.quick else FULL
-    before = torch.get_num_threads()
-    torch.set_num_threads(args.threads)
-    show_head("dropin", args.threads)
-    try:
-        for row in rows(args.only, args.threads, budget):
-            row.show()
-            yield row
-    finally:
-        torch.set_num_threads(before)
+    threads = args.threads
+    return shown("dropin", threads, args.quick, lambda budget: rows(args.only, threads, budget))
 
 
 def rows(

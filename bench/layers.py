@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from bench import peers
 from bench.memory import peak_memory
 from bench.rows import wanted
-from bench.timing import FULL, QUICK, Budget, Timing, compare, on_threads, show_head
+from bench.timing import Budget, Timing, compare, on_threads, shown
 from bench.work import MODES, SHAPES, Shape, check, load, sequence, work
 from recurra.cells import GRU, LSTM, Cell, Elman
 from recurra.layers import Bidirectional
@@ -37,16 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Iterator[Timing]:
     """The rows of every case that is wanted."""
-    budget = QUICK if args.quick else FULL
-    before = torch.get_num_threads()
-    torch.set_num_threads(args.threads)
-    show_head("layers", args.threads)
-    try:
-        for row in rows(args.only, args.threads, budget):
-            row.show()
-            yield row
-    finally:
-        torch.set_num_threads(before)
+    threads = args.threads
+    return shown("layers", threads, args.quick, lambda budget: rows(args.only, threads, budget))
 
 
 def rows(

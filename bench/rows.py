@@ -44,6 +44,7 @@ class Shown(Protocol):
     """A row of any bench: case, metric, value, unit, peer, peer_value and ratio, and its own."""
 
     def written(self) -> dict[str, object]: ...
+    def show(self) -> None: ...
 
 
 def wanted(case: str, only: str) -> bool:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from bench import step_peers
 from bench.rows import wanted
-from bench.timing import FULL, QUICK, Budget, Call, Timing, compare, interleave, show_head
+from bench.timing import Budget, Call, Timing, compare, interleave, shown
 from bench.work import AGREE
 from recurra import GRU, LSTM, Each, Embedding, Stack, Stream
 from recurra.cells import Cell
@@ -40,17 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Iterator[Timing]:
     """The rows of every case that is wanted."""
-    budget = QUICK if args.quick else FULL
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    show_head("stream", 1)
-    try:
-        with torch.inference_mode():
-            for row in rows(args.only, budget):
-                row.show()
-                yield row
-    finally:
-        torch.set_num_threads(before)
+    with torch.inference_mode():
+        yield from shown("stream", 1, args.quick, lambda budget: rows(args.only, budget))
 
 
 def rows(only: str, budget: Budget, widths: tuple[int, ...] = WIDTHS) -> Iterator[Timing]:

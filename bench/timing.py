@@ -6,15 +6,16 @@ on more it is the wall's.
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from statistics import median, quantiles
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 
-from bench.rows import cpu
+from bench.rows import Shown, cpu
 
+Line = TypeVar("Line", bound=Shown)
 Call = Callable[[], object]
 # A measurement shorter than this is repeated until it is not, and divided.
 SHORTEST = 0.003
@@ -87,6 +88,21 @@ class Budget(NamedTuple):
 
 
 QUICK, FULL = Budget(0.5, 3), Budget(6.0, 7)
+
+
+def shown(
+    name: str, threads: int, quick: bool, rows: Callable[[Budget], Iterable[Line]]
+) -> Iterator[Line]:
+    """The rows of a bench as they are measured, each printed, on so many threads of torch's."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    show_head(name, threads)
+    try:
+        for row in rows(QUICK if quick else FULL):
+            row.show()
+            yield row
+    finally:
+        torch.set_num_threads(before)
 
 
 class Measured(NamedTuple):

@@ -12,7 +12,7 @@ from tests.engine.subjects import SUBJECTS, example
 from tests.layers.networks import language, same
 from torch import nn
 
-from recurra import GRU, LSTM, Bidirectional, Elman, Recurrent, Stack, Stream
+from recurra import GRU, LSTM, Bidirectional, Each, Elman, Recurrent, Stack, Stream
 from recurra.cells import CELLS
 from recurra.engine import NotNativeError, autograd, leaves, native, tree_map
 from recurra.errors import OptionError, ShapeError, UnsupportedError
@@ -348,3 +348,33 @@ def test_masks_given_with_the_context_hold_all_along():
     whole, _ = net.sequence(x, context=context)
     stream = Stream(net, 2, context=context)
     assert torch.equal(torch.cat([stream.push(x[:, :4]), stream.push(x[:, 4:])], 1), whole)
+
+
+class Scaled(LSTM):
+    """An LSTM with a parameter that is a single number."""
+
+    def __init__(self):
+        super().__init__(3, 4)
+        self.scale = nn.Parameter(torch.tensor(0.5))
+
+    def step(self, x, state, context=None):
+        return super().step(x * self.scale, state)
+
+
+def test_numbers_alone_among_the_parameters():
+    norm = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 2))
+    net = Stack([Scaled(), Each(norm, 4, 2)]).eval().requires_grad_(False)
+    x = torch.randn(2, 9, 3)
+    whole, _ = net.sequence(x)
+    stream = Stream(net, 2)
+    assert type(stream._runner) is Native
+    assert torch.equal(stream.push(x[:, :5]), whole[:, :5])
+    other = Stream(net)
+    other.restore(stream.snapshot())
+    assert torch.equal(other.push(x[:, 5:]), whole[:, 5:])
+
+
+def test_a_state_of_another_type_is_refused():
+    state = GRU(3, 4).double().initial_state(1)
+    with pytest.raises(ShapeError, match="the state is float64, the model's is float32"):
+        Stream(GRU(3, 4), state=state)

@@ -14,7 +14,7 @@ from tests.layers.networks import language
 
 from recurra import LSTM, Stack, Stream
 from recurra.engine import leaves
-from recurra.errors import UnsupportedError
+from recurra.errors import ShapeError, UnsupportedError
 
 
 def test_ten_million_steps_need_no_more_memory_and_stay_finite():
@@ -136,3 +136,29 @@ def test_a_stream_is_neither_copied_nor_pickled():
     for copied in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(UnsupportedError, match=r"snapshot\(\) gives its state"):
             copied(stream)
+
+
+def test_rows_that_come_and_go_under_another_threads_push_do_no_harm():
+    """One of them is refused, or pushes on rows that were; memory stays."""
+    stream, x, done = Stream(LSTM(3, 4), 2), torch.randn(2, 3), threading.Event()
+
+    def push():
+        while not done.is_set():
+            try:
+                assert stream.push(x).shape == (2, 4)
+            except (ShapeError, UnsupportedError):
+                continue
+
+    pusher = threading.Thread(target=push)
+    pusher.start()
+    changed = 0
+    while changed < 300:
+        try:
+            stream.add() if stream.rows == 2 else stream.drop(0)
+            changed += 1
+        except UnsupportedError:
+            continue
+    done.set()
+    pusher.join()
+    assert stream.rows == 2
+    assert stream.push(x).isfinite().all()

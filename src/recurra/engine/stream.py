@@ -153,6 +153,8 @@ def _stage(made: Machine, B: int, T: int, tensors: list[Tensor], counts: Counts)
     parts = [k for k in range(X) if number("x", k) >= 0]
     if not parts:
         raise NotNativeError("a step that does not read x")
+    if 0 in (*made.y_shape, *(each.numel() for each in (*x, *state))):
+        raise NotNativeError("a part without numbers")
     matrices = {each.argument for each in made.plain.matrices}
     read = {tensor for at, tensor in enumerate(way.tensors) if at not in matrices}
     return Stage(

@@ -59,7 +59,7 @@ def owner_of(cell: Cell[Any], initial: Sequence[Tensor], weights: torch.dtype | 
     shapes = [(name, tuple(each.shape), str(each.dtype)) for name, each in tensors.items()]
     digest = hashlib.sha256()
     for each in tensors.values():
-        digest.update(each.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+        digest.update(each.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
     outline = repr((parts, shapes, str(weights)))
     return Owner(
         _named(cell),

@@ -6,7 +6,9 @@
 What it answers is what `sequence` gives for all steps at once, bit for bit at equal batch.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import numpy as np
@@ -14,15 +16,16 @@ import torch
 from torch import Tensor
 
 from recurra.cells.cell import Context, Inputs
-from recurra.engine import leaves, refill
+from recurra.engine import Flow, leaves, refill
 from recurra.errors import OptionError, ShapeError, UnsupportedError
 from recurra.layers.coming import Form
 from recurra.layers.runners import Native, runner_of
 from recurra.layers.snapshot import Owner, owner_of, read, write
 from recurra.layers.stages import cell_of
 
-# The type of x, the like of y, and what a push calls with which address and steps.
-Known = tuple[torch.dtype, Tensor, Callable[..., int], int, int]
+# The type of x, the like of y, and what a push calls on which flow for how many steps. The flow is
+# held: its memory stays while a push is under way, whatever other threads do to the stream.
+Known = tuple[torch.dtype, Tensor, Callable[..., int], Flow, int]
 Rows = int | Iterable[int] | Tensor
 MOST_ROWS = 1 << 24
 # Shapes of x that a stream remembers, and the numbers of an answer up to which it does.
@@ -70,7 +73,7 @@ class Stream:
         self._fixed = context is not None
         self._runner = runner_of(cell, context, weights, self._form.zeros(max(rows, 1)))
         self._owner: Owner = owner_of(cell, self._initial, weights)
-        self._rows = -1
+        self._rows, self._lock = -1, threading.RLock()
         self._set_rows(rows, self._begun(rows, state))
 
     @property
@@ -104,19 +107,20 @@ class Stream:
         """
         known = self._known.get(x.shape) if type(x) is Tensor else None
         if known is not None:
-            dtype, blank, function, address, steps = known
+            dtype, blank, function, flow, steps = known
             if x.dtype is dtype and x.is_contiguous() and x.is_cpu:
                 y = torch.empty_like(blank) if out is None else out
                 fits = out is None or _alike(out, blank)
-                if fits and not function(address, x.data_ptr(), y.data_ptr(), steps):
+                if fits and not function(flow.address, x.data_ptr(), y.data_ptr(), steps):
                     return y
         return self._push(x, out)
 
     def reset(self, rows: Rows | None = None) -> None:
         """Begin anew: the initial state in some rows, in all when none are named."""
-        where = slice(None) if rows is None else self._index(rows)
-        for state, initial in zip(self._runner.states, self._initial, strict=True):
-            state[where] = initial
+        with self._alone():
+            where = slice(None) if rows is None else self._index(rows)
+            for state, initial in zip(self._runner.states, self._initial, strict=True):
+                state[where] = initial
 
     def add(self, rows: int = 1, state: Any = None) -> range:
         """Let more sequences begin, while the others go on; their numbers, behind the others'.
@@ -128,21 +132,24 @@ class Stream:
         if rows < 1:
             raise OptionError(f"Stream.add: rows is {rows}, it must be at least 1")
         more = self._begun(rows, state)
-        old = self._rows
-        both = zip(self._runner.states, more, strict=True)
-        self._set_rows(old + rows, [torch.cat(each) for each in both])
+        with self._alone():
+            old = self._rows
+            both = zip(self._runner.states, more, strict=True)
+            self._set_rows(old + rows, [torch.cat(each) for each in both])
         return range(old, old + rows)
 
     def drop(self, rows: Rows) -> None:
         """End some sequences, while the others go on; these move up and keep their order."""
         self._check_free("drop")
-        keep = torch.ones(self._rows, dtype=torch.bool)
-        keep[self._index(rows)] = False
-        self._set_rows(int(keep.sum()), [each[keep] for each in self._runner.states])
+        with self._alone():
+            keep = torch.ones(self._rows, dtype=torch.bool)
+            keep[self._index(rows)] = False
+            self._set_rows(int(keep.sum()), [each[keep] for each in self._runner.states])
 
     def snapshot(self) -> bytes:
         """The state of all rows, for `restore` of a stream of the same model, in any process."""
-        return write(self._owner, self._runner.states, self._rows)
+        with self._alone():
+            return write(self._owner, self._runner.states, self._rows)
 
     def restore(self, data: bytes | bytearray | memoryview, *, same_weights: bool = True) -> None:
         """Go on where a snapshot was taken, with the rows that it has.
@@ -155,9 +162,10 @@ class Stream:
                 goes on as before.
         """
         rows, states = read(self._owner, data, same_weights=same_weights)
-        if rows != self._rows:
-            self._check_free("restore")
-        self._set_rows(rows, states)
+        with self._alone():
+            if rows != self._rows:
+                self._check_free("restore")
+            self._set_rows(rows, states)
 
     def __reduce__(self) -> NoReturn:
         raise UnsupportedError(
@@ -170,6 +178,10 @@ class Stream:
 
     def _push(self, x: Any, out: Any) -> Any:
         """As `push`, whatever comes."""
+        with self._alone():
+            return self._admitted(x, out)
+
+    def _admitted(self, x: Any, out: Any) -> Any:
         if isinstance(x, np.ndarray | np.generic):
             place = None if out is None else torch.from_numpy(out)
             made = self.push(self._form.from_numpy(np.asarray(x)), place)
@@ -200,7 +212,7 @@ class Stream:
             self._known.clear()
         like = torch.empty_like(y)
         function = flow.function(steps)
-        self._known[x.shape] = (self._form.alone.dtype, like, function, flow.address, steps)
+        self._known[x.shape] = (self._form.alone.dtype, like, function, flow, steps)
 
     def _begun(self, rows: int, state: Any) -> list[Tensor]:
         """The state of new rows."""
@@ -211,9 +223,9 @@ class Stream:
         came = [tuple(each.shape) for each in found]
         if came != fits:
             raise ShapeError(f"Stream: the state has parts {came}, {fits} fit")
-        types = {_name(each) for each in found} - {_name(each) for each in self._initial}
-        if types:
-            raise ShapeError(f"Stream: the state is {types.pop()}, the model's is not")
+        for one, fit in zip(found, self._initial, strict=True):
+            if one.dtype != fit.dtype:
+                raise ShapeError(f"Stream: the state is {_name(one)}, the model's is {_name(fit)}")
         return found
 
     def _set_rows(self, rows: int, states: Sequence[Tensor]) -> None:
@@ -236,6 +248,20 @@ class Stream:
                 f"Stream: rows are {found.tolist()}, the stream has rows 0 … {self._rows - 1}"
             )
         return found
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other thread changes what is looked at here.
+
+        Raises:
+            UnsupportedError: one is about to; nothing was done.
+        """
+        if not self._lock.acquire(blocking=False):
+            raise UnsupportedError("another thread is at work on this stream; give each its own")
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _check_free(self, what: str) -> None:
         if self._fixed:

@@ -20,9 +20,7 @@ class RNN(nn.RNN):
 
     @unseen
     def forward(self, input: Any, hx: Any = None) -> Any:
-        found = sequence(self, input, hx)
-        found = _leaf(self, input, hx) if found is None else found
-        return super().forward(input, hx) if found is None else found
+        return _forward(nn.RNN, self, input, hx)
 
     def as_stack(self) -> Stack:
         """The same layers as cells, with the same parameters."""
@@ -37,9 +35,7 @@ class LSTM(nn.LSTM):
 
     @unseen
     def forward(self, input: Any, hx: Any = None) -> Any:
-        found = sequence(self, input, hx)
-        found = _leaf(self, input, hx) if found is None else found
-        return super().forward(input, hx) if found is None else found
+        return _forward(nn.LSTM, self, input, hx)
 
     def as_stack(self) -> Stack:
         """The same layers as cells, with the same parameters."""
@@ -54,9 +50,7 @@ class GRU(nn.GRU):
 
     @unseen
     def forward(self, input: Any, hx: Any = None) -> Any:
-        found = sequence(self, input, hx)
-        found = _leaf(self, input, hx) if found is None else found
-        return super().forward(input, hx) if found is None else found
+        return _forward(nn.GRU, self, input, hx)
 
     def as_stack(self) -> Stack:
         """The same layers as cells, with the same parameters."""
@@ -64,6 +58,13 @@ class GRU(nn.GRU):
 
     def __prepare_scriptable__(self) -> Any:
         return _as(nn.GRU, self)
+
+
+def _forward(kind: Any, module: Any, input: Any, hx: Any) -> Any:
+    """What the module gives: the engine's, or that of its kind in torch."""
+    found = sequence(module, input, hx)
+    found = _leaf(module, input, hx) if found is None else found
+    return kind.forward(module, input, hx) if found is None else found
 
 
 def _as(kind: Any, module: Any) -> Any:
