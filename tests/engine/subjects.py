@@ -51,9 +51,11 @@ class Case(NamedTuple):
 
 
 def build(name, F=3, H=5, dtype=torch.float64):
-    """The same cell for the same arguments."""
+    """The same cell for the same arguments; it runs by its step, which is what an engine does."""
     torch.manual_seed(F + 10 * H)
-    return SUBJECTS[name](F, H, dtype=dtype).eval()
+    cell = SUBJECTS[name](F, H, dtype=dtype).eval()
+    cell.form = "step"
+    return cell
 
 
 def example(name, B, T, F=3, H=5, dtype=torch.float64, scale=1.0):
@@ -72,7 +74,7 @@ def _dtype(cell):
 
 
 def _x(cell, B, T):
-    value = torch.randn(B, T, cell.input_size, dtype=_dtype(cell))
+    value = torch.randn(B, T, *(cell.x_shape or (cell.input_size,)), dtype=_dtype(cell))
     if isinstance(cell, Scan):
         return ScanInputs(torch.sigmoid(torch.randn_like(value)), value)
     if isinstance(cell, Waiting):

@@ -10,11 +10,11 @@ import pytest
 import torch
 from bench.user_cells import Hidden
 from tests.engine.truth import assert_same
-from tests.engine.user_cells import MinGRU, Plain
+from tests.engine.user_cells import Late, Plain
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 
-from recurra.cells import CELLS, GRU, LSTM, Cell, Elman
+from recurra.cells import CELLS, GRU, LSTM, Cell, Elman, MinGRU
 from recurra.engine import Way, look, loop, run, together, traced
 
 
@@ -257,7 +257,7 @@ def test_the_second_call_looks_for_nothing(monkeypatch):
 
 
 def test_trees_of_another_kind_are_seen():
-    cell, x = double(MinGRU, 4, 3), batch()
+    cell, x = double(Late, 4, 3), batch()
     state = cell.initial_state(3)
     y, _ = run(cell.step, x, state)
     with pytest.raises(AttributeError, match="h"):

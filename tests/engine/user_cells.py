@@ -13,24 +13,6 @@ from torch.nn import functional as F
 from recurra.cells import Cell, LSTMState
 
 
-class MinGRU(Cell[Hidden]):
-    """No product on the state: gates look at x alone."""
-
-    def __init__(self, input_size, hidden_size, *, dtype=None):
-        super().__init__()
-        self.input_size, self.output_size = input_size, hidden_size
-        self.project = nn.Linear(input_size, 2 * hidden_size, dtype=dtype)
-
-    def initial_state(self, batch_size):
-        return Hidden(self.project.weight.new_zeros(batch_size, self.output_size))
-
-    def step(self, x, state, context=None):
-        z, n = self.project(x).chunk(2, dim=-1)
-        z = torch.sigmoid(z)
-        h = (1 - z) * state.h + z * n
-        return h, Hidden(h)
-
-
 class Plain(Cell[Hidden]):
     """What the small cells below share: W x + b, a square matrix U, one state of zeros."""
 
@@ -202,7 +184,6 @@ class Careless(Plain):
 
 
 VECTOR_CELLS: dict[str, type[Cell]] = {
-    "mingru": MinGRU,
     "indrnn": IndRNN,
     "ordered lstm": OrderedLSTM,
     "readout": Readout,

@@ -152,7 +152,7 @@ def test_saturated_gates(name, dtype):
 
 @pytest.mark.parametrize("sign", [-100.0, 100.0])
 @every_dtype
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", ["elman", "gru", "lstm"])
 def test_gates_at_a_hundred(name, dtype, sign):
     case = example(name, 3, 5, 3, 5, dtype)
     with torch.no_grad():

@@ -6,7 +6,30 @@ from recurra.cells.cell import Cell
 from recurra.cells.elman import Elman, ElmanState
 from recurra.cells.gru import GRU, GRUState
 from recurra.cells.lstm import LSTM, LSTMState
+from recurra.cells.mingru import MinGRU, MinGRUState
 
-CELLS: dict[str, type[Cell[Any]]] = {"elman": Elman, "gru": GRU, "lstm": LSTM}
+# The name of a cell is that of its file.
+CELLS: dict[str, type[Cell[Any]]] = {
+    # Gates and products on the state.
+    "elman": Elman,
+    "gru": GRU,
+    "lstm": LSTM,
+    # Uneven time, missing values.
+    # Images.
+    # Linear in the state, a number at a time.
+    "mingru": MinGRU,
+    # Linear in the state, a matrix.
+}
 
-__all__ = ["CELLS", "GRU", "LSTM", "Cell", "Elman", "ElmanState", "GRUState", "LSTMState"]
+__all__ = [
+    "CELLS",
+    "GRU",
+    "LSTM",
+    "Cell",
+    "Elman",
+    "ElmanState",
+    "GRUState",
+    "LSTMState",
+    "MinGRU",
+    "MinGRUState",
+]

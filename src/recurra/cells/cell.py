@@ -1,18 +1,22 @@
 """The contract of a cell."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from recurra.cells.check import admit, as_initial
-from recurra.engine import autocasts, leaves, run
+from recurra.engine import autocasts, clear, leaves, run
+
+if TYPE_CHECKING:
+    from recurra.cells.over import Whole
 
 State = TypeVar("State", bound=tuple[Any, ...])
 # A tensor, or a NamedTuple of them; each cell says which in its `step`.
 Inputs: TypeAlias = Any
 Context: TypeAlias = Any
+Form: TypeAlias = Literal["auto", "step", "parallel"]
 
 
 class Cell(nn.Module, ABC, Generic[State]):
@@ -20,10 +24,20 @@ class Cell(nn.Module, ABC, Generic[State]):
 
     A subclass sets `input_size` (F) and `output_size` and writes `initial_state` and `step`. Where
     `ids` is true, x is whole numbers below `input_size` in the place of features.
+
+    Attributes:
+        x_shape: shape of one row and step of x, where it is another than (F,).
+        form: how `sequence` runs: "step" by step, which the engine does natively; "parallel", all
+            steps at once, where the cell has such a form; "auto" as is faster. The forms agree to
+            rounding; streams have the bits of "step".
+        fast_step: on a CPU the engine runs the step as fast as the parallel form, or faster.
     """
 
     gates: ClassVar[tuple[str, ...]] = ()
+    fast_step: ClassVar[bool] = True
     ids: bool = False
+    x_shape: tuple[int, ...] | None = None
+    form: Form = "auto"
     input_size: int
     output_size: int
 
@@ -41,6 +55,16 @@ class Cell(nn.Module, ABC, Generic[State]):
 
     def sample_context(self, batch_size: int) -> Context:
         """Draw the noise of one training sequence, once; None where there is none to draw."""
+        return None
+
+    def parallel(
+        self, x: Inputs, state: State, context: Context, whole: "Whole"
+    ) -> tuple[Tensor, State] | None:
+        """As `sequence`, all steps at once; None where a cell has no such form.
+
+        Args:
+            whole: the lengths and resets, and how memories move under them.
+        """
         return None
 
     def sequence(
@@ -89,6 +113,10 @@ class Cell(nn.Module, ABC, Generic[State]):
             if vendor.serves(self, "cuda", B, T, reset, checkpoint, weights):
                 return vendor.sequence(self, x, state, lengths)
         context = self.sample_context(B) if context is None else context
+        if checkpoint is None and weights is None and self._at_once(first):
+            found = self._parallel(x, state, context, lengths, reset)
+            if found is not None:
+                return found
         return run(
             self.step,
             x,
@@ -100,3 +128,37 @@ class Cell(nn.Module, ABC, Generic[State]):
             checkpoint=checkpoint,
             weights=weights,
         )
+
+    @property
+    def has_parallel(self) -> bool:
+        """Whether there is a form over all steps at once."""
+        return type(self).parallel is not Cell.parallel
+
+    def _at_once(self, x: Tensor) -> bool:
+        """Whether `sequence` runs all steps at once."""
+        if self.form == "step" or not self.has_parallel or 0 in x.shape[:2]:
+            return False
+        return self.form == "parallel" or not (x.is_cpu and (self.fast_step or x.shape[1] == 1))
+
+    def _parallel(
+        self,
+        x: Inputs,
+        state: State,
+        context: Context,
+        lengths: Tensor | None,
+        reset: Tensor | None,
+    ) -> tuple[Tensor, State] | None:
+        from recurra.cells.over import Whole  # its cells derive from this class
+
+        first = leaves(x)[0]
+        T = first.shape[1]
+        whole = Whole(T, lengths, reset, native=first.is_cpu and self.form == "auto")
+        if autocasts(first.device.type):
+            # A rounding at every step adds up over time: a recurrence runs in its cell's own type.
+            with torch.autocast(first.device.type, enabled=False):
+                return self._parallel(x, state, context, lengths, reset)
+        if lengths is None:
+            return self.parallel(x, state, context, whole)
+        dead = torch.arange(T, device=first.device) >= lengths[:, None]
+        found = self.parallel(clear(dead, x), state, context, whole)
+        return None if found is None else (clear(dead, found[0]), found[1])

@@ -17,10 +17,12 @@ class Sized(Protocol[State]):
 
     Attributes:
         ids: x is (B, T) whole numbers below `input_size`, not features.
+        x_shape: shape of one row and step of x, where it is another than (F,).
     """
 
     input_size: int
     ids: bool
+    x_shape: tuple[int, ...] | None
 
     def initial_state(self, batch_size: int) -> State: ...
 
@@ -75,14 +77,13 @@ def _check_shape(where: str, cell: Sized[State], x: Tree) -> tuple[int, int]:
         return _check_ids(where, x)
     if not isinstance(x, Tensor):
         return _check_fields(where, x)
-    if x.ndim != 3:
-        raise ShapeError(
-            f"{where}: x has shape {_show(x)}, the cell takes (B, T, {cell.input_size})"
-        )
-    B, T, F = x.shape
-    if cell.input_size != F:
-        raise ShapeError(f"{where}: x has {F} features, the cell takes {cell.input_size}")
-    return B, T
+    takes = (cell.input_size,) if cell.x_shape is None else cell.x_shape
+    if x.ndim != 2 + len(takes) or (cell.x_shape is not None and x.shape[2:] != takes):
+        sizes = ", ".join(map(str, takes))
+        raise ShapeError(f"{where}: x has shape {_show(x)}, the cell takes (B, T, {sizes})")
+    if x.shape[2:] != takes:
+        raise ShapeError(f"{where}: x has {x.shape[2]} features, the cell takes {takes[0]}")
+    return x.shape[0], x.shape[1]
 
 
 def _check_ids(where: str, x: Tree) -> tuple[int, int]:

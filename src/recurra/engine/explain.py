@@ -73,7 +73,8 @@ def explain(cell: Stepping, x: Tree = None, state: Tree = None, context: Tree = 
 
 def _zeros(cell: Stepping, state: Tree) -> Tensor:
     dtype = leaves(state)[0].dtype if leaves(state) else None
-    return torch.zeros(1, 1, cell.input_size, dtype=dtype)
+    shape = getattr(cell, "x_shape", None) or (cell.input_size,)
+    return torch.zeros(1, 1, *shape, dtype=dtype)
 
 
 def _unfit(x: Tree, state: Tree, context: Tree) -> str | None:

@@ -36,7 +36,7 @@ class Bidirectional(nn.Module):
                 f"the forward cell {forward.input_size}"
             )
         self.input_size = forward.input_size
-        self.ids = forward.ids
+        self.ids, self.x_shape = forward.ids, forward.x_shape
         self.output_size = forward.output_size + backward.output_size
         self.forward_cell = forward
         self.backward_cell = backward
@@ -133,6 +133,8 @@ class Bidirectional(nn.Module):
         """Both directions in one native call; None where one of them runs in another way."""
         cells = (self.forward_cell, self.backward_cell)
         if any(type(cell).sequence is not Cell.sequence for cell in cells):
+            return None
+        if any(cell.has_parallel and cell.form != "step" for cell in cells):
             return None
         ways = [
             Way(self.forward_cell.step, state.forward, contexts[0]),

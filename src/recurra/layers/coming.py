@@ -35,7 +35,8 @@ class Form:
             return Form(torch.zeros(1, 1, dtype=torch.int64))
         floats = (*leaves(cell.initial_state(1)), *cell.parameters(), *cell.buffers())
         like = next((each for each in floats if each.is_floating_point()), torch.empty(0))
-        return Form(torch.zeros(1, 1, cell.input_size, dtype=like.dtype, device=like.device))
+        shape = (cell.input_size,) if cell.x_shape is None else cell.x_shape
+        return Form(torch.zeros(1, 1, *shape, dtype=like.dtype, device=like.device))
 
     @property
     def alone(self) -> Tensor | None:

@@ -44,7 +44,7 @@ class Stack(Cell[tuple[Any, ...]]):
         _check(list(self._each()), dropout)
         *_, last = self._each()
         self.input_size = next(self._each()).input_size
-        self.ids = next(self._each()).ids
+        self.ids, self.x_shape = next(self._each()).ids, next(self._each()).x_shape
         self.output_size = last.output_size
 
     def initial_state(self, batch_size: int) -> tuple[Any, ...]:
