@@ -142,10 +142,8 @@ def test_a_state_that_does_not_fit_is_refused(name, as_installed):
     field, (_, *sizes) = kind._fields[0], leaves(cell.initial_state(1))[0].shape
     where, came, fits = f"{label}: state.{field}", (3, *sizes), (2, *sizes)
     cases = {
-        f"{label}: state.{field} has shape {came}, this batch takes {fits}": cell.initial_state(3),
-        f"{label}: state.{field} is float64, the cell takes float32": cell.double().initial_state(
-            2
-        ),
+        f"{where} has shape {came}, this batch takes {fits}": cell.initial_state(3),
+        f"{where} is float64, the cell takes float32": cell.double().initial_state(2),
         f"{label}: state is a Tensor, the cell takes a {kind.__name__}": torch.zeros(2, 5),
     }
     cell.float()
