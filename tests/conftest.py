@@ -2,13 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+import jaxtyping
 import pytest
 import torch
 from hypothesis import settings
@@ -72,3 +73,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained
 def run_folder(trained: Callable[[str], Trained], tmp_path: Path) -> Path:
     """A forecaster's run folder that a test may break."""
     return Path(shutil.copytree(trained("forecast").folder, tmp_path / "run"))
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """Compiles a function whole; torch forgets it afterwards."""
+    torch._dynamo.reset()
+    # What watches the shapes in these tests is not there where users compile.
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    yield lambda f: torch.compile(f, fullgraph=True, backend="aot_eager")
+    torch._dynamo.reset()

@@ -3,7 +3,6 @@
 import copy
 import pickle
 
-import jaxtyping
 import pytest
 import torch
 from tests.engine.subjects import example
@@ -57,16 +56,6 @@ def results(y, state, inputs):
     parts = [y, *leaves(state)]
     value = sum((part * part + part).sum() for part in parts)
     return [*parts, *torch.autograd.grad(value, inputs)]
-
-
-@pytest.fixture
-def compiled(monkeypatch):
-    """Compiles a function whole; torch forgets it afterwards."""
-    torch._dynamo.reset()
-    # What watches the shapes in these tests is not there where users compile.
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-    yield lambda f: torch.compile(f, fullgraph=True, backend="aot_eager")
-    torch._dynamo.reset()
 
 
 @every_batch
