@@ -100,8 +100,6 @@ def copying(delay: int = 100, symbols: int = 10) -> Task:
     return Task(
         f"copying, delay {delay}",
         draw,
-        _rows(draw, 256),
-        _rows(draw),
         True,
         10,
         9,
@@ -205,14 +203,4 @@ def digits(data: Path, rows: bool) -> Task:
 
     most = (whole.target == y_train.bincount().argmax()).float().mean().item()
     name = f"permuted digits, {28 if rows else 196} steps"
-    return Task(
-        name,
-        draw,
-        _rows(draw, 256),
-        lambda _: whole,
-        False,
-        28 if rows else 1,
-        10,
-        "accuracy",
-        most,
-    )
+    return Task(name, draw, False, 28 if rows else 1, 10, "accuracy", most, exam=lambda *_: whole)
