@@ -9,7 +9,7 @@ NATIVE := $(if $(COMPILER),$(ENGINE)/_native.so)
 CMAKE = $(BIN)/cmake -S . -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja \
 	-DCMAKE_CXX_COMPILER=$(COMPILER) --log-level=WARNING
 
-.PHONY: demo test lint format bench native sanitize clean
+.PHONY: demo test parity lint format bench docs native sanitize clean
 
 demo: $(READY) $(NATIVE)
 	$(BIN)/recurra demo
@@ -28,6 +28,10 @@ format: $(READY)
 
 bench: $(READY) $(NATIVE)
 	$(BIN)/python -m bench
+
+# The page that is made from the cells.
+docs: $(READY)
+	$(BIN)/python -m docs.cells_page
 
 native: $(READY) $(NATIVE)
 
@@ -59,8 +63,19 @@ build/address/_native.so build/thread/_native.so: CMakeLists.txt $(wildcard $(EN
 	+$(BIN)/cmake --build $(@D) -- --quiet
 	touch $@
 
+# Against other libraries, in an environment of their own.
+parity: $(NATIVE) .venv-parity/.ready
+	$(OUTSIDE)/python -m pytest tests/outside/*.py
+
+OUTSIDE := .venv-parity/bin
+.venv-parity/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear .venv-parity
+	PIP_CONSTRAINT=constraints.txt \
+	$(OUTSIDE)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,parity]'
+	touch $@
+
 clean:
-	rm -rf .venv build $(ENGINE)/_native.so
+	rm -rf .venv .venv-parity build $(ENGINE)/_native.so
 
 # Constraints from the environment hold for the tools of the isolated build too.
 $(READY): pyproject.toml constraints.txt

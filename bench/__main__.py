@@ -3,16 +3,18 @@
 import argparse
 import sys
 
-from bench import cells, dropin, ett, forecast, layers, stream
+from bench import capability, catalogue, cells, dropin, ett, forecast, layers, stream
 from bench.rows import write_rows
 
 BENCHES = {
     "layers": layers,
     "cells": cells,
+    "catalogue": catalogue,
     "dropin": dropin,
     "stream": stream,
     "ett": ett,
     "forecast": forecast,
+    "capability": capability,
 }
 
 

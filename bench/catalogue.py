@@ -1,0 +1,74 @@
+"""Every cell in CELLS beside the Python loop over its step, in inference and training.
+
+`ratio` is the loop's time over ours. T 256, B 8, 256 features in and 256 units. Cells that take
+images have as many numbers: 16 channels on four by four. The last case is Gated DeltaNet at the
+size where a loop over a matrix state hurts: T 512, B 8, four heads of 64.
+"""
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from bench.rows import wanted
+from bench.timing import Budget, Timing, compare, shown
+from bench.work import MODES, check, plain_loop, sequence, work
+from recurra.cells import CELLS, Cell
+
+T, B, WIDTH, CHANNELS, SIZE = 256, 8, 256, 16, (4, 4)
+LONG = "gated_deltanet, T 512"
+# A loop over hundreds of steps takes seconds to train.
+SHORT = Budget(2.0, 3)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `layers` say on how many threads and how long."""
+
+
+def run(args: argparse.Namespace) -> Iterator[Timing]:
+    """The rows of every cell that is wanted."""
+    threads, quick = args.threads, args.quick
+    return shown("catalogue", threads, quick, lambda budget: rows(args.only, threads, budget))
+
+
+def rows(
+    only: str, threads: int, budget: Budget, steps: int = T, width: int = WIDTH
+) -> Iterator[Timing]:
+    """Every cell that matches.
+
+    Args:
+        steps, width: T; features and units.
+    """
+    budget = min(budget, SHORT)
+    for name in CELLS:
+        if wanted(name, only):
+            cell = make(name, width)
+            x = torch.randn(B, steps, *(cell.x_shape or (width,)), requires_grad=True)
+            yield from beside_its_loop(name, cell, x, threads, budget)
+    if wanted(LONG, only):
+        torch.manual_seed(0)
+        cell = CELLS["gated_deltanet"](width, width)
+        x = torch.randn(B, 2 * steps, width, requires_grad=True)
+        yield from beside_its_loop(LONG, cell, x, threads, budget)
+
+
+def make(name: str, width: int) -> Cell[Any]:
+    """A cell of the catalogue, the same each time."""
+    torch.manual_seed(0)
+    kind: Any = CELLS[name]
+    if kind(1, 1).x_shape is not None:
+        return kind(CHANNELS, CHANNELS, size=SIZE)
+    return kind(width, width)
+
+
+def beside_its_loop(
+    case: str, cell: Cell[Any], x: torch.Tensor, threads: int, budget: Budget
+) -> Iterator[Timing]:
+    """Ours as `sequence` runs by default."""
+    check(sequence(cell, x), plain_loop(cell, x))
+    watched = [p for p in (x, *cell.parameters()) if p.requires_grad]
+    for mode in MODES:
+        mine = work(mode, sequence(cell, x), watched)
+        peer = {"Python loop": work(mode, plain_loop(cell, x), watched)}
+        yield from compare(case, mode, threads, mine, peer, budget)
