@@ -7,7 +7,7 @@ and on (B, T, …). The memories themselves are asked of a `Ways`: `STEP` moves 
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +15,19 @@ from torch import Tensor, nn
 from recurra.cells.cell import Cell, Context, State
 from recurra.engine import Tree, run, tree_map
 
+Pair: TypeAlias = tuple[Tensor, Tensor]  # the real and the imaginary part
+
 
 @runtime_checkable
 class Ways(Protocol):
-    """How memories move. Shapes are those of one step; a `Whole` has T behind B in x and y."""
+    """How memories move. Shapes are those of one step; a `Whole` has T behind B in x and y.
+
+    Attributes:
+        native: `run` takes a step at a time and natively where it can; else a form of all steps at
+            once, where there is one, may be the better way.
+    """
+
+    native: bool
 
     def before(self, x: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
         """The x of the step before, and the one to remember; both (B, …)."""
@@ -39,6 +48,9 @@ class Ways(Protocol):
     def scan(self, keep: Tensor, add: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """h_t = keep_t * h_{t-1} + add_t, all of (B, …); every h, and the last."""
 
+    def scan_complex(self, keep: Pair, add: Pair, h: Pair) -> tuple[Pair, Pair]:
+        """As `scan`, on complex numbers as pairs of their real and imaginary parts."""
+
     def run(
         self, step: Callable[..., tuple[Tensor, Any]], x: Tree, state: Tree
     ) -> tuple[Tensor, Any]:
@@ -47,6 +59,8 @@ class Ways(Protocol):
 
 class Step:
     """One step."""
+
+    native = True
 
     def before(self, x: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
         return last, x
@@ -58,11 +72,16 @@ class Step:
         y = x * now if bias is None else x * now + bias
         for old, each in zip(tail.unbind(1), before, strict=True):
             y = y + old * each
-        return y, torch.cat([tail, x[:, None]], 1)[:, 1:]
+        return y, torch.cat([tail[:, 1:], x[:, None]], 1) if before else tail
 
     def scan(self, keep: Tensor, add: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         h = keep * h + add
         return h, h
+
+    def scan_complex(self, keep: Pair, add: Pair, h: Pair) -> tuple[Pair, Pair]:
+        real = keep[0] * h[0] - keep[1] * h[1] + add[0]
+        imag = keep[0] * h[1] + keep[1] * h[0] + add[1]
+        return (real, imag), (real, imag)
 
     def run(
         self, step: Callable[..., tuple[Tensor, Any]], x: Tree, state: Tree
@@ -120,6 +139,16 @@ class Whole:
         add = torch.cat([(add[:, 0] + keep[:, 0] * h)[:, None], add[:, 1:]], 1)
         y = associate(keep, add)
         return y, self.last(y, h)
+
+    def scan_complex(self, keep: Pair, add: Pair, h: Pair) -> tuple[Pair, Pair]:
+        keeps = torch.broadcast_tensors(*keep, *add)[:2]  # type: ignore[no-untyped-call]
+        adds = torch.broadcast_tensors(*add, keeps[0])[:2]  # type: ignore[no-untyped-call]
+        if self.native:
+            y, state = self.run(TURN.step, TurnInputs(*keeps, *adds), TurnState(*h))
+            real, imag = y.unbind(-1)
+            return (real, imag), (state.real, state.imag)
+        y, last = self.scan(torch.complex(*keeps), torch.complex(*adds), torch.complex(*h))
+        return (y.real, y.imag), (last.real, last.imag)
 
     def run(
         self, step: Callable[..., tuple[Tensor, Any]], x: Tree, state: Tree
@@ -193,6 +222,36 @@ class Scan(nn.Module):
 
 
 SCAN = Scan()
+
+
+class TurnInputs(NamedTuple):
+    """The parts of complex `keep` and `add`, (B, …)."""
+
+    keep_real: Tensor
+    keep_imag: Tensor
+    add_real: Tensor
+    add_imag: Tensor
+
+
+class TurnState(NamedTuple):
+    """The parts of a complex h, (B, …)."""
+
+    real: Tensor
+    imag: Tensor
+
+
+class Turn(nn.Module):
+    """h_t = keep_t * h_{t-1} + add_t on complex numbers, for the engine."""
+
+    def step(
+        self, x: TurnInputs, state: TurnState, context: None = None
+    ) -> tuple[Tensor, TurnState]:
+        keep, add = (x.keep_real, x.keep_imag), (x.add_real, x.add_imag)
+        h, _ = STEP.scan_complex(keep, add, state)
+        return torch.stack(h, -1), TurnState(*h)
+
+
+TURN = Turn()
 
 
 LONG_AGO = 2**30

@@ -65,6 +65,9 @@ def _slice(node: Node, v: list[Tensor]) -> Tensor:
 
 
 def _cat(node: Node, v: list[Tensor]) -> Tensor:
+    # A graph has one type; what is wider is a constant, which takes it.
+    narrow = min((each.dtype for each in v), key=lambda dtype: dtype.itemsize)
+    v = [each.to(narrow) for each in v]
     if not node.rows:
         return torch.cat(v, node.at)
     rows = max(each.shape[0] for each, of in zip(v, node.inputs, strict=True) if of.rows)

@@ -97,7 +97,8 @@ def differentiable(
     """As `forward`, one step after another, for torch to differentiate as often as it likes."""
     given = {"parameter": parameters, "context": context, "x": x, "state": state}
     once = _leaves(plan, given, "parameter")
-    row, folded = _leaves(plan, given, "context"), _leaves(plan, given, "x")
+    row = _leaves(plan, given, "context") | _spread(plan, once, state, packed.rows)
+    folded = _leaves(plan, given, "x")
     (y,) = plan.outputs("y")
     found, last = _loop(plan, {y}, folded, row, once, list(state), packed)
     return found[y], last
@@ -120,7 +121,7 @@ def forward(
     given = {"parameter": parameters, "context": context, "x": x, "state": state}
     once = _leaves(plan, given, "parameter")
     compute(plan.at(Place.ONCE), once)
-    row = {**_leaves(plan, given, "context")}
+    row = _leaves(plan, given, "context") | _spread(plan, once, state, packed.rows)
     computed = row | once
     compute(plan.at(Place.ROW), computed)
     row |= {node: computed[node] for node in plan.at(Place.ROW)}
@@ -265,6 +266,18 @@ def _leaves(plan: Plan, given: dict[str, Any], *kinds: str) -> Values:
         node: given[node.leaf.kind][node.leaf.index]
         for node in plan.order
         if node.op == "leaf" and node.leaf.kind in kinds
+    }
+
+
+def _spread(plan: Plan, once: Values, state: Sequence[Tensor], rows: int) -> Values:
+    """What comes out the same in every row, as rows (B, …) of the state's type."""
+    nodes = [
+        node for node in plan.order if node.op == "expand" and node.rows and not node.inputs[0].rows
+    ]
+    found = dict(once)
+    compute([node.inputs[0] for node in nodes], found)
+    return {
+        node: found[node.inputs[0]].to(state[0].dtype).expand(rows, *node.shape) for node in nodes
     }
 
 

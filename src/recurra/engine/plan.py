@@ -168,7 +168,10 @@ class Plan:
                 return int(node.leaf.kind == "state")
             if node.op == "expand":
                 return 1 << 30
-            return 4 * node.width + (node.op in VIEWS)
+            # A product that begins with what is added to it rounds otherwise than one that is kept:
+            # the sum costs no more, and training has the bits of inference.
+            begun = node.op in ("matmul", "heads") and self.users[node] == 1
+            return 4 * node.width + (node.op in VIEWS or begun)
 
         cut = keep(self.read, price)
         return [node for node in cut if node.rows and self.places[node] is not Place.ROW]
