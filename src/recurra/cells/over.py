@@ -58,7 +58,7 @@ class Step:
         y = x * now if bias is None else x * now + bias
         for old, each in zip(tail.unbind(1), before, strict=True):
             y = y + old * each
-        return y, torch.cat([tail, x[:, None]], 1)[:, 1:]
+        return y, torch.cat([tail[:, 1:], x[:, None]], 1) if before else tail
 
     def scan(self, keep: Tensor, add: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         h = keep * h + add
@@ -108,7 +108,7 @@ class Whole:
             if self.reset is not None:
                 old = old.masked_fill(_beside(_since(self.reset) < W - 1 - k, old), 0)
             y = y + old * each
-        return y, self._tail(long, W - 1)
+        return y, self.tail(long, W - 1)
 
     def scan(self, keep: Tensor, add: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         keep, add = torch.broadcast_tensors(keep, add)  # type: ignore[no-untyped-call]
@@ -135,7 +135,7 @@ class Whole:
         last = every[torch.arange(len(at), device=at.device), at]
         return torch.where(_beside(self.lengths > 0, last), last, first)
 
-    def _tail(self, long: Tensor, width: int) -> Tensor:
+    def tail(self, long: Tensor, width: int) -> Tensor:
         """The last inputs of each row, after zeros where a reset lies among them."""
         if self.lengths is None and self.reset is None:
             return long[:, self.T :]
