@@ -134,11 +134,16 @@ class Cell(nn.Module, ABC, Generic[State]):
         """Whether there is a form over all steps at once."""
         return type(self).parallel is not Cell.parallel
 
+    @property
+    def steps_best(self) -> bool:
+        """Whether, on a CPU and of itself, it runs step by step."""
+        return self.fast_step or not self.has_parallel
+
     def _at_once(self, x: Tensor) -> bool:
         """Whether `sequence` runs all steps at once."""
         if self.form == "step" or not self.has_parallel or 0 in x.shape[:2]:
             return False
-        return self.form == "parallel" or not (x.is_cpu and (self.fast_step or x.shape[1] == 1))
+        return self.form == "parallel" or not (x.is_cpu and (self.steps_best or x.shape[1] == 1))
 
     def _parallel(
         self,

@@ -127,7 +127,7 @@ class Whole:
             if self.reset is not None:
                 old = old.masked_fill(_beside(_since(self.reset) < W - 1 - k, old), 0)
             y = y + old * each
-        return y, self._tail(long, W - 1)
+        return y, self.tail(long, W - 1)
 
     def scan(self, keep: Tensor, add: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         keep, add = torch.broadcast_tensors(keep, add)  # type: ignore[no-untyped-call]
@@ -164,7 +164,7 @@ class Whole:
         last = every[torch.arange(len(at), device=at.device), at]
         return torch.where(_beside(self.lengths > 0, last), last, first)
 
-    def _tail(self, long: Tensor, width: int) -> Tensor:
+    def tail(self, long: Tensor, width: int) -> Tensor:
         """The last inputs of each row, after zeros where a reset lies among them."""
         if self.lengths is None and self.reset is None:
             return long[:, self.T :]

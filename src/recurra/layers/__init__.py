@@ -1,22 +1,41 @@
 """Cells over ragged batches: direction, stacking, dropout, weights from torch."""
 
 from recurra.layers.bidirectional import Bidirectional, BidirectionalState
+from recurra.layers.block import Block, BlockState
+from recurra.layers.dilated import Dilated, DilatedState
 from recurra.layers.each import Each
 from recurra.layers.embedding import Embedding
+from recurra.layers.gated_norm import GatedNorm
+from recurra.layers.pre_norm import PreNorm
 from recurra.layers.recurrent import Recurrent
+from recurra.layers.residual import Residual
+from recurra.layers.short_convolution import ShortConvolution, ShortConvolutionState
 from recurra.layers.stack import Layer, Stack, StackContext
 from recurra.layers.stream import Stream
 from recurra.layers.torch_weights import load_torch
+from recurra.layers.zoneout import Zoneout, ZoneoutContext, ZoneoutState
 
 __all__ = [
     "Bidirectional",
     "BidirectionalState",
+    "Block",
+    "BlockState",
+    "Dilated",
+    "DilatedState",
     "Each",
     "Embedding",
+    "GatedNorm",
     "Layer",
+    "PreNorm",
     "Recurrent",
+    "Residual",
+    "ShortConvolution",
+    "ShortConvolutionState",
     "Stack",
     "StackContext",
     "Stream",
+    "Zoneout",
+    "ZoneoutContext",
+    "ZoneoutState",
     "load_torch",
 ]

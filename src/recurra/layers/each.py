@@ -4,7 +4,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from recurra.cells.cell import Cell
+from recurra.cells.cell import Cell, Context
+from recurra.cells.over import Whole
 from recurra.errors import OptionError
 
 
@@ -37,3 +38,8 @@ class Each(Cell[tuple[()]]):
 
     def step(self, x: Tensor, state: tuple[()], context: Any = None) -> tuple[Tensor, tuple[()]]:
         return self.module(x), ()
+
+    def parallel(
+        self, x: Tensor, state: tuple[()], context: Context, whole: Whole
+    ) -> tuple[Tensor, tuple[()]]:
+        return self.module(x.flatten(0, 1)).unflatten(0, x.shape[:2]), ()

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from recurra.cells.cell import Cell, Context, Inputs
 from recurra.cells.check import admit
+from recurra.cells.over import Whole
 from recurra.engine import leaves
 from recurra.errors import OptionError, ShapeError, UnsupportedError
+from recurra.layers.around import NoFormError, at_once, may_be_at_once
 from recurra.layers.bidirectional import Bidirectional
 
 Layer: TypeAlias = Cell[Any] | Bidirectional
@@ -105,6 +107,29 @@ class Stack(Cell[tuple[Any, ...]]):
             x = x if mask is None else x * mask[:, None]
             states.append(above)
         return x, tuple(states)
+
+    def parallel(
+        self, x: Inputs, state: tuple[Any, ...], context: StackContext | None, whole: Whole
+    ) -> tuple[Tensor, tuple[Any, ...]] | None:
+        """As `Cell.parallel`, for what stands around it; its own `sequence` asks each layer."""
+        contexts, masks = self._unpack(context)
+        states = []
+        for layer, below, noise, mask in zip(self._each(), state, contexts, masks, strict=True):
+            try:
+                x, above = at_once(cast(Cell[Any], layer), whole)(x, below, noise)
+            except NoFormError:
+                return None
+            x = x if mask is None else x * mask[:, None]
+            states.append(above)
+        return x, tuple(states)
+
+    @property
+    def has_parallel(self) -> bool:
+        return all(may_be_at_once(layer) for layer in self._each())
+
+    @property
+    def steps_best(self) -> bool:
+        return all(isinstance(each, Cell) and each.steps_best for each in self._each())
 
     def _each(self) -> Iterator[Layer]:
         return iter(cast(Iterable[Layer], self.layers))
