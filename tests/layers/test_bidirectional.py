@@ -6,7 +6,6 @@ from recurra.engine import leaves, native
 from recurra.errors import ShapeError, UnsupportedError
 from recurra.layers import Bidirectional, Recurrent, Stack, bidirectional
 
-
 OUTPUTS = ["elman", "gru", "lstm", "mingru"]  # whose state is the last output
 
 

@@ -68,7 +68,7 @@ class QRNN(Linear[QRNNState]):
     def over(
         self, x: Float[Tensor, "B ... F"], state: QRNNState, ways: Ways
     ) -> tuple[Float[Tensor, "B ... H"], QRNNState]:
-        seen, tail = [x], []
+        seen, tail = [x], list[Tensor]()
         for old in reversed(state.tail.unbind(1)):
             before, last = ways.before(seen[0], old)
             seen.insert(0, before)
