@@ -37,8 +37,6 @@ class QRNN(Linear[QRNNState]):
     """
 
     gates: ClassVar[tuple[str, ...]] = ("new", "forget", "output")
-    # The products on inputs of earlier steps, which a step takes from its state, leave the loop.
-    fast_step: ClassVar[bool] = False
 
     def __init__(
         self,
