@@ -8,8 +8,6 @@ arXiv:2008.07669, theorems 1 and 2 and appendix B.3; LegT is scaled as Voelker, 
 Eliasmith, "Legendre Memory Units", 2019, have it (the paper's second scaling).
 """
 
-from typing import Literal, TypeAlias, get_args
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -17,7 +15,7 @@ from torch import Tensor
 from recurra.cells.check import positive
 from recurra.errors import OptionError
 
-Method: TypeAlias = Literal["zoh", "bilinear"]
+METHODS = ("zoh", "bilinear")
 
 
 def legs(order: int) -> tuple[Float[Tensor, "N N"], Float[Tensor, " N"]]:
@@ -55,7 +53,7 @@ def legt(order: int, window: float = 1.0) -> tuple[Float[Tensor, "N N"], Float[T
 
 
 def discretise(
-    A: Float[Tensor, "N N"], B: Float[Tensor, " N"], dt: float, method: Method = "zoh"
+    A: Float[Tensor, "N N"], B: Float[Tensor, " N"], dt: float, method: str = "zoh"
 ) -> tuple[Float[Tensor, "N N"], Float[Tensor, " N"]]:
     """The A and B of h_t = A h_{t-1} + B u_t for steps of dt.
 
@@ -63,8 +61,8 @@ def discretise(
         dt: length of a step, in seconds.
         method: "zoh" holds u for a step and is exact for such; "bilinear" is the trapezoid's.
     """
-    if method not in get_args(Method):
-        known = ", ".join(get_args(Method))
+    if method not in METHODS:
+        known = ", ".join(METHODS)
         raise OptionError(f"discretise: method is {method!r}, one of {known} fits")
     if not dt > 0:
         raise OptionError(f"discretise: dt is {dt}, it must be above 0")

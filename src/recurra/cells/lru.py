@@ -60,7 +60,7 @@ class LRU(Linear[LRUState]):
         positive("LRU", input_size=input_size, hidden_size=hidden_size, state_size=N)
         if not 0 <= r_min < r_max <= 1:
             raise OptionError(
-                f"LRU: r_min {r_min} and r_max {r_max} do not fit 0 ≤ r_min < r_max ≤ 1"
+                f"LRU: r_min is {r_min} and r_max {r_max}, 0 ≤ r_min < r_max ≤ 1 fits"
             )
         if not 0 < max_phase <= tau:
             raise OptionError(f"LRU: max_phase is {max_phase}, above 0 and at most 2π fits")

@@ -14,7 +14,7 @@ arXiv:2312.00752, sections 3.2 to 3.6; the discretisation of B is the released c
 """
 
 from math import log
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -61,9 +61,6 @@ class Mamba(Linear[MambaState]):
         dt_rank: width of d, R; H / 16, rounded up, when not given.
         signed: decays lie in (-1, 1) rather than in (0, 1): exp(Δ A) becomes 2 exp(Δ A) - 1.
     """
-
-    # The convolution's tail is state, so that in a step all products after it are in the loop.
-    fast_step: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -63,8 +63,7 @@ class MinLSTM(Linear[MinLSTMState]):
         self, x: Float[Tensor, "B ... F"], state: MinLSTMState, ways: Ways
     ) -> tuple[Float[Tensor, "B ... H"], MinLSTMState]:
         f, i, n = self.project(x).chunk(3, dim=-1)
-        odds = F.logsigmoid(f) - F.logsigmoid(i)
-        a, write = torch.sigmoid(odds), torch.sigmoid(-odds)
+        a = torch.sigmoid(F.logsigmoid(f) - F.logsigmoid(i))
         n = above_zero(n) if self.positive else n
-        y, h = ways.scan(2 * a - 1 if self.signed else a, write * n, state.h)
+        y, h = ways.scan(2 * a - 1 if self.signed else a, (1 - a) * n, state.h)
         return y, MinLSTMState(h)

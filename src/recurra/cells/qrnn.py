@@ -37,8 +37,6 @@ class QRNN(Linear[QRNNState]):
     """
 
     gates: ClassVar[tuple[str, ...]] = ("new", "forget", "output")
-    # The products on inputs of earlier steps, which a step takes from its state, leave the loop.
-    fast_step: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -68,7 +66,7 @@ class QRNN(Linear[QRNNState]):
     def over(
         self, x: Float[Tensor, "B ... F"], state: QRNNState, ways: Ways
     ) -> tuple[Float[Tensor, "B ... H"], QRNNState]:
-        seen, tail = [x], [state.tail[:, :0]]
+        seen, tail = [x], list[Tensor]()
         for old in reversed(state.tail.unbind(1)):
             before, last = ways.before(seen[0], old)
             seen.insert(0, before)
@@ -76,4 +74,4 @@ class QRNN(Linear[QRNNState]):
         z, f, o = self.project(torch.cat(seen, -1)).chunk(3, dim=-1)
         f = torch.sigmoid(f)
         c, last = ways.scan(2 * f - 1 if self.signed else f, (1 - f) * torch.tanh(z), state.c)
-        return torch.sigmoid(o) * c, QRNNState(last, torch.cat(tail, 1))
+        return torch.sigmoid(o) * c, QRNNState(last, torch.cat(tail, 1) if tail else state.tail)

@@ -58,7 +58,7 @@ class S4D(Linear[S4DState]):
             raise OptionError(f"S4D: state_size is {state_size}, an even number fits")
         if not 0 < dt_min <= dt_max:
             raise OptionError(
-                f"S4D: dt_min {dt_min} and dt_max {dt_max} do not fit 0 < dt_min ≤ dt_max"
+                f"S4D: dt_min is {dt_min} and dt_max {dt_max}, 0 < dt_min ≤ dt_max fits"
             )
         self.input_size, self.output_size, self.pairs = input_size, hidden_size, state_size // 2
         shape = (hidden_size, self.pairs)
