@@ -1,4 +1,4 @@
-"""Cells of a user's own beside the Python loop over the same cell; what a first call costs.
+"""Cells that torch does not have beside the Python loop over them; what a first call costs.
 
 `ratio` is the peer's time over ours.
 """
@@ -12,23 +12,22 @@ import torch
 from bench.first_call import first_call
 from bench.rows import wanted
 from bench.timing import Budget, Timing, compare, shown
-from bench.user_cells import (
+from bench.user_cells import Scan, ScanInputs, SoftmaxMemory
+from bench.work import MODES, SHAPES, Shape, check, indexed_loop, plain_loop, sequence, work
+from recurra.cells import (
+    LSTM,
+    Cell,
     CoupledLSTM,
-    GatedProductGRU,
     LayerNormLSTM,
     PeepholeLSTM,
-    Scan,
-    ScanInputs,
-    SoftmaxMemory,
+    ResetBeforeGRU,
 )
-from bench.work import MODES, SHAPES, Shape, check, indexed_loop, plain_loop, sequence, work
-from recurra.cells import LSTM, Cell
 
 OWN: dict[str, type[Cell[Any]]] = {
     "peephole LSTM M": PeepholeLSTM,
     "coupled-gates LSTM M": CoupledLSTM,
     "softmax memory M": SoftmaxMemory,
-    "gated-product GRU M": GatedProductGRU,
+    "gated-product GRU M": ResetBeforeGRU,
 }
 ELEMENTWISE = Shape(256, 8, 256)
 FIRST = {

@@ -3,7 +3,7 @@
     python -m bench.first_call catalogue|user|warm infer|train
 
 "catalogue": a cell of the package. "user": a cell that nobody has seen, nothing kept on disk.
-"warm": the same, after another unseen cell has been called.
+"warm": the same, after another cell has been called.
 """
 
 import os
@@ -16,12 +16,12 @@ from pathlib import Path
 import torch
 
 from bench.timing import Measured, summary
-from bench.user_cells import CoupledLSTM, PeepholeLSTM
+from bench.user_cells import SoftmaxMemory
 from bench.work import SHAPES, plain_loop, sequence, work
-from recurra.cells import GRU
+from recurra.cells import GRU, CoupledLSTM
 
 ROOT = Path(__file__).parents[1]
-CELLS = {"catalogue": GRU, "user": PeepholeLSTM, "warm": PeepholeLSTM}
+CELLS = {"catalogue": GRU, "user": SoftmaxMemory, "warm": SoftmaxMemory}
 
 
 def first_call(which: str, mode: str, repeats: int) -> tuple[Measured, Measured]:

@@ -52,46 +52,6 @@ class Gated(Cell[Any]):
         return F.linear(x, self.weight_ih, self.bias) + F.linear(h, self.weight_hh)
 
 
-class PeepholeLSTM(Gated):
-    """An LSTM whose gates see the memory.
-
-    Source: Gers and Schmidhuber, "Recurrent Nets that Time and Count", 2000.
-    """
-
-    def __init__(
-        self, input_size: int, hidden_size: int, *, dtype: torch.dtype | None = None
-    ) -> None:
-        super().__init__(4, input_size, hidden_size, dtype)
-        self.peep_i, self.peep_f, self.peep_o = (weight(hidden_size, dtype=dtype) for _ in range(3))
-
-    def step(self, x: Tensor, state: LSTMState, context: None = None) -> tuple[Tensor, LSTMState]:
-        i, f, g, o = self.preactivations(x, state.h).chunk(4, dim=-1)
-        i = torch.sigmoid(i + self.peep_i * state.c)
-        f = torch.sigmoid(f + self.peep_f * state.c)
-        c = f * state.c + i * torch.tanh(g)
-        h = torch.sigmoid(o + self.peep_o * c) * torch.tanh(c)
-        return h, LSTMState(h, c)
-
-
-class CoupledLSTM(Gated):
-    """An LSTM that forgets exactly what it writes.
-
-    Source: Greff et al., "LSTM: A Search Space Odyssey", 2015, arXiv:1503.04069, variant CIFG.
-    """
-
-    def __init__(
-        self, input_size: int, hidden_size: int, *, dtype: torch.dtype | None = None
-    ) -> None:
-        super().__init__(3, input_size, hidden_size, dtype)
-
-    def step(self, x: Tensor, state: LSTMState, context: None = None) -> tuple[Tensor, LSTMState]:
-        f, g, o = self.preactivations(x, state.h).chunk(3, dim=-1)
-        f = torch.sigmoid(f)
-        c = f * state.c + (1 - f) * torch.tanh(g)
-        h = torch.sigmoid(o) * torch.tanh(c)
-        return h, LSTMState(h, c)
-
-
 class SoftmaxMemory(Gated):
     """Two states and a softmax: every step shares one write among all units of the memory."""
 
@@ -105,58 +65,6 @@ class SoftmaxMemory(Gated):
         share = torch.softmax(share, dim=-1)
         c = (1 - share) * state.c + share * torch.tanh(new)
         h = torch.sigmoid(o) * torch.tanh(c)
-        return h, LSTMState(h, c)
-
-
-class GatedProductGRU(Cell[Hidden]):
-    """GRU with its reset gate before the product: (r * h) goes through a matrix of its own.
-
-    Source: Cho et al., 2014, arXiv:1406.1078v1, equations 5 to 8.
-    """
-
-    def __init__(
-        self, input_size: int, hidden_size: int, *, dtype: torch.dtype | None = None
-    ) -> None:
-        super().__init__()
-        self.input_size = input_size
-        self.output_size = hidden_size
-        self.project = nn.Linear(input_size, 3 * hidden_size, dtype=dtype)
-        self.weight_gates = weight(2 * hidden_size, hidden_size, dtype=dtype)
-        self.weight_new = weight(hidden_size, hidden_size, dtype=dtype)
-
-    def initial_state(self, batch_size: int) -> Hidden:
-        return Hidden(self.weight_new.new_zeros(batch_size, self.output_size))
-
-    def step(self, x: Tensor, state: Hidden, context: None = None) -> tuple[Tensor, Hidden]:
-        x_r, x_z, x_n = self.project(x).chunk(3, dim=-1)
-        h_r, h_z = F.linear(state.h, self.weight_gates).chunk(2, dim=-1)
-        r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
-        n = torch.tanh(x_n + F.linear(r * state.h, self.weight_new))
-        h = z * state.h + (1 - z) * n
-        return h, Hidden(h)
-
-
-class LayerNormLSTM(Gated):
-    """An LSTM with both products and the memory normalised.
-
-    Source: Ba et al., "Layer Normalization", 2016, arXiv:1607.06450, equations 20 to 22.
-    """
-
-    def __init__(
-        self, input_size: int, hidden_size: int, *, dtype: torch.dtype | None = None
-    ) -> None:
-        super().__init__(4, input_size, hidden_size, dtype)
-        G = 4 * hidden_size
-        self.norm_x = nn.LayerNorm(G, bias=False, dtype=dtype)
-        self.norm_h = nn.LayerNorm(G, bias=False, dtype=dtype)
-        self.norm_c = nn.LayerNorm(hidden_size, dtype=dtype)
-
-    def step(self, x: Tensor, state: LSTMState, context: None = None) -> tuple[Tensor, LSTMState]:
-        from_x = self.norm_x(F.linear(x, self.weight_ih)) + self.bias
-        from_h = self.norm_h(F.linear(state.h, self.weight_hh))
-        i, f, g, o = (from_x + from_h).chunk(4, dim=-1)
-        c = torch.sigmoid(f) * state.c + torch.sigmoid(i) * torch.tanh(g)
-        h = torch.sigmoid(o) * torch.tanh(self.norm_c(c))
         return h, LSTMState(h, c)
 
 

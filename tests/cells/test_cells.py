@@ -174,7 +174,7 @@ def test_sizes_below_one_are_refused(name):
 
 def test_an_unknown_nonlinearity_is_refused():
     with pytest.raises(
-        OptionError, match=r"^Elman: nonlinearity is 'gelu', one of tanh, relu fits$"
+        OptionError, match=r"^Elman: nonlinearity is 'gelu', one of tanh, relu, modrelu fits$"
     ):
         Elman(3, 4, nonlinearity="gelu")
 

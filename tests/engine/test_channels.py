@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from bench.user_cells import LayerNormLSTM, Scan, ScanInputs
+from bench.user_cells import Scan, ScanInputs
 from tests.engine.truth import assert_same
 from torch import nn
 

@@ -16,8 +16,9 @@ from recurra.errors import OptionError
 from recurra.layers import Bidirectional, Recurrent, Stack
 
 HALF = torch.bfloat16
-# Two run in plain torch, step after step; one multiplies with what it makes of its parameter.
-NAMES = [name for name in SUBJECTS if name not in ("counting", "careless", "orthogonal")]
+# Two run in plain torch, step after step; two multiply with what they make of their parameter.
+OTHERS = ("counting", "careless", "orthogonal", "antisymmetric")
+NAMES = [name for name in SUBJECTS if name not in OTHERS]
 WITHOUT = ["scan"]  # a product
 # Matrices by name that no product takes: what they hold meets the state number by number.
 BESIDE = {
@@ -42,7 +43,7 @@ def rounded(cell):
     cell = copy.deepcopy(cell)
     beside = BESIDE.get(type(cell).__name__, [])
     for name, each in cell.named_parameters():
-        if each.ndim > 1 and name not in beside:
+        if each.ndim > 1 and name not in beside and "bias" not in name:
             each.data = each.data.to(HALF).to(each.dtype)
     return cell
 

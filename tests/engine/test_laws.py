@@ -144,7 +144,7 @@ def test_threads_change_nothing(name, mode, dtype):
         same(name, other, results[0], but=ONCE)
 
 
-@pytest.mark.parametrize("name", [*CELLS, "layer-norm lstm"])
+@pytest.mark.parametrize("name", CELLS)
 def test_threads_change_nothing_at_a_real_size(name):
     case = example(name, 48, 8, 64, 96, torch.float32)
     results = []
@@ -199,7 +199,7 @@ def _resident():
 @every_mode
 def test_python_threads_do_not_meet(inner, mode):
     """Several at once, on cells of their own and on one that they share."""
-    names = ["lstm", "gru", "lstm", "softmax memory", "lstm", "peephole lstm"]
+    names = ["lstm", "gru", "lstm", "softmax memory", "lstm", "peephole_lstm"]
     cases = [example(name, 3 + k, 9, 3, 8) for k, name in enumerate(names)]
     shared = build("lstm", 3, 8)
     cases = [

@@ -18,7 +18,7 @@ every_batch = pytest.mark.parametrize("options", RAGGED.values(), ids=RAGGED)
 PAIRS = [
     ("lstm", "gru"),
     ("elman", "elman"),
-    ("layer-norm lstm", "attending"),
+    ("layer_norm_lstm", "attending"),
     ("dropped", "softmax memory"),
     ("headed lstm", "projection lstm"),
     ("scan", "scan"),

@@ -27,7 +27,7 @@ RAGGED = {
 }
 every_batch = pytest.mark.parametrize("options", RAGGED.values(), ids=RAGGED)
 # One whose step is native, one with a norm, one that keeps two dimensions, one that draws a mask.
-SOME = ["elman", "gru", "lstm", "layer-norm lstm", "softmax memory"]
+SOME = ["elman", "gru", "lstm", "layer_norm_lstm", "softmax memory"]
 
 
 class Outputs(nn.Module):
@@ -127,7 +127,7 @@ def arguments(name, B=3, T=4):
 
 
 @pytest.mark.parametrize("lengths", [None, torch.tensor([4, 0, 2])], ids=["dense", "ragged"])
-@pytest.mark.parametrize("name", ["lstm", "layer-norm lstm"])
+@pytest.mark.parametrize("name", ["lstm", "layer_norm_lstm"])
 def test_torch_finds_nothing_wrong_with_the_operations(name, lengths):
     tensors, plan = arguments(name)
     needs = [True] * len(tensors)
@@ -243,7 +243,7 @@ def test_a_second_derivative_by_function_is_refused():
         grad(lambda x: grad(value)(x).sum())(batch(2, 3).detach())
 
 
-@pytest.mark.parametrize("name", ["gru", "lstm", "layer-norm lstm"])
+@pytest.mark.parametrize("name", ["gru", "lstm", "layer_norm_lstm"])
 def test_second_derivatives(name):
     case = example(name, 2, 3, 2, 2)
     inputs = (case.x, *leaves(case.state), *case.cell.parameters())
@@ -322,7 +322,7 @@ def test_a_checkpointed_run_gives_the_same(kind, size, reverse, options):
     assert_same(got, want, 1e-12)
 
 
-@pytest.mark.parametrize("name", ["attending", "waiting", "dropped", "layer-norm lstm"])
+@pytest.mark.parametrize("name", ["attending", "waiting", "dropped", "layer_norm_lstm"])
 def test_any_cell_can_be_checkpointed(name):
     case = example(name, 4, 6)
     got = measure(case, *case.sequence(checkpoint=4, lengths=LENGTHS))

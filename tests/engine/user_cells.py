@@ -6,11 +6,11 @@ Vectors as states; `odd_cells.py` has matrices, heads, several inputs and contex
 from typing import NamedTuple
 
 import torch
-from bench.user_cells import Gated, Hidden, weight
+from bench.user_cells import Hidden, weight
 from torch import nn
 from torch.nn import functional as F
 
-from recurra.cells import Cell, LSTMState
+from recurra.cells import Cell
 
 
 class Plain(Cell[Hidden]):
@@ -24,41 +24,6 @@ class Plain(Cell[Hidden]):
 
     def initial_state(self, batch_size):
         return Hidden(self.square.new_zeros(batch_size, len(self.square)))
-
-
-class IndRNN(Cell[Hidden]):
-    """A row of weights, not a matrix, on the state. Source: Li et al., 2018, arXiv:1803.04831."""
-
-    def __init__(self, input_size, hidden_size, *, dtype=None):
-        super().__init__()
-        self.input_size, self.output_size = input_size, hidden_size
-        self.project = nn.Linear(input_size, hidden_size, dtype=dtype)
-        self.recurrent = nn.Parameter(torch.empty(hidden_size, dtype=dtype).uniform_(-0.9, 0.9))
-
-    def initial_state(self, batch_size):
-        return Hidden(self.recurrent.new_zeros(batch_size, self.output_size))
-
-    def step(self, x, state, context=None):
-        h = torch.relu(self.project(x) + self.recurrent * state.h)
-        return h, Hidden(h)
-
-
-class OrderedLSTM(Gated):
-    """Running sums over a softmax order the units. Source: Shen et al., 2018, arXiv:1810.09536."""
-
-    def __init__(self, input_size, hidden_size, *, dtype=None):
-        super().__init__(6, input_size, hidden_size, dtype)
-
-    def step(self, x, state, context=None):
-        i, f, g, o, low, high = self.preactivations(x, state.h).chunk(6, dim=-1)
-        keep = torch.softmax(high, dim=-1).cumsum(dim=-1)
-        write = 1 - torch.softmax(low, dim=-1).cumsum(dim=-1)
-        both = keep * write
-        f = torch.sigmoid(f) * both + (keep - both)
-        i = torch.sigmoid(i) * both + (write - both)
-        c = f * state.c + i * torch.tanh(g)
-        h = torch.sigmoid(o) * torch.tanh(c)
-        return h, LSTMState(h, c)
 
 
 class Readout(Plain):
@@ -184,8 +149,6 @@ class Careless(Plain):
 
 
 VECTOR_CELLS: dict[str, type[Cell]] = {
-    "indrnn": IndRNN,
-    "ordered lstm": OrderedLSTM,
     "readout": Readout,
     "late": Late,
     "blind": Blind,

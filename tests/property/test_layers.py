@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.engine.subjects import lifted
 from torch.nn.functional import pad
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -43,7 +44,8 @@ def normal(*shape):
 
 
 def random_state(layer, B):
-    return tree_map(lambda s: torch.randn_like(s).requires_grad_(), layer.cell.initial_state(B))
+    state = lifted(tree_map(torch.randn_like, layer.cell.initial_state(B)))
+    return tree_map(torch.Tensor.requires_grad_, state)
 
 
 def row(tree, b):

@@ -2,18 +2,33 @@
 
 from typing import Any
 
+from recurra.cells.antisymmetric import Antisymmetric, AntisymmetricState
 from recurra.cells.cell import Cell
+from recurra.cells.clockwork import Clockwork, ClockworkState
+from recurra.cells.cornn import CoRNN, CoRNNState
+from recurra.cells.coupled_lstm import CoupledLSTM, CoupledLSTMState
 from recurra.cells.elman import Elman, ElmanState
 from recurra.cells.gru import GRU, GRUState
 from recurra.cells.hgrn import HGRN, HGRNState
+from recurra.cells.highway import Highway, HighwayState
+from recurra.cells.indrnn import IndRNN, IndRNNState
+from recurra.cells.initialise import chrono_, forget_bias_, irnn_, orthogonal_
+from recurra.cells.layer_norm_lstm import LayerNormLSTM, LayerNormLSTMState
 from recurra.cells.lru import LRU, LRUState
 from recurra.cells.lstm import LSTM, LSTMState
 from recurra.cells.mamba import Mamba, MambaState
+from recurra.cells.mgu import MGU, MGUState
 from recurra.cells.mingru import MinGRU, MinGRUState
 from recurra.cells.minlstm import MinLSTM, MinLSTMState
+from recurra.cells.mogrifier_lstm import MogrifierLSTM, MogrifierLSTMState
+from recurra.cells.on_lstm import ONLSTM, ONLSTMState
+from recurra.cells.orthogonal import orthogonal
+from recurra.cells.peephole_lstm import PeepholeLSTM, PeepholeLSTMState
 from recurra.cells.qrnn import QRNN, QRNNState
+from recurra.cells.reset_before_gru import ResetBeforeGRU, ResetBeforeGRUState
 from recurra.cells.rg_lru import RGLRU, RGLRUState
 from recurra.cells.s4d import S4D, S4DState
+from recurra.cells.slstm import SLSTM, SLSTMState
 from recurra.cells.sru import SRU, SRUState
 
 # The name of a cell is that of its file.
@@ -22,6 +37,19 @@ CELLS: dict[str, type[Cell[Any]]] = {
     "elman": Elman,
     "gru": GRU,
     "lstm": LSTM,
+    "antisymmetric": Antisymmetric,
+    "clockwork": Clockwork,
+    "cornn": CoRNN,
+    "coupled_lstm": CoupledLSTM,
+    "highway": Highway,
+    "indrnn": IndRNN,
+    "layer_norm_lstm": LayerNormLSTM,
+    "mgu": MGU,
+    "mogrifier_lstm": MogrifierLSTM,
+    "on_lstm": ONLSTM,
+    "peephole_lstm": PeepholeLSTM,
+    "reset_before_gru": ResetBeforeGRU,
+    "slstm": SLSTM,
     # Uneven time, missing values.
     # Images.
     # Linear in the state, a number at a time.
@@ -43,25 +71,56 @@ __all__ = [
     "HGRN",
     "LRU",
     "LSTM",
+    "MGU",
+    "ONLSTM",
     "QRNN",
     "RGLRU",
     "S4D",
+    "SLSTM",
     "SRU",
+    "Antisymmetric",
+    "AntisymmetricState",
     "Cell",
+    "Clockwork",
+    "ClockworkState",
+    "CoRNN",
+    "CoRNNState",
+    "CoupledLSTM",
+    "CoupledLSTMState",
     "Elman",
     "ElmanState",
     "GRUState",
     "HGRNState",
+    "Highway",
+    "HighwayState",
+    "IndRNN",
+    "IndRNNState",
     "LRUState",
     "LSTMState",
+    "LayerNormLSTM",
+    "LayerNormLSTMState",
+    "MGUState",
     "Mamba",
     "MambaState",
     "MinGRU",
     "MinGRUState",
     "MinLSTM",
     "MinLSTMState",
+    "MogrifierLSTM",
+    "MogrifierLSTMState",
+    "ONLSTMState",
+    "PeepholeLSTM",
+    "PeepholeLSTMState",
     "QRNNState",
     "RGLRUState",
+    "ResetBeforeGRU",
+    "ResetBeforeGRUState",
     "S4DState",
+    "SLSTMState",
     "SRUState",
+    "chrono_",
+    "forget_bias_",
+    "irnn_",
+    "orthogonal",
+    "orthogonal_",
 ]

@@ -39,6 +39,7 @@ class LSTM(Cell[LSTMState]):
         hidden_size: width of the memory, and of the output without a projection, H.
         bias: whether b_ih and b_hh exist.
         proj_size: width of a projected output, below H; 0 for none.
+        forget_bias: what the forget gate's biases begin at, summed; as torch draws when not given.
     """
 
     gates: ClassVar[tuple[str, ...]] = ("input", "forget", "cell", "output")
@@ -55,6 +56,7 @@ class LSTM(Cell[LSTMState]):
         *,
         bias: bool = True,
         proj_size: int = 0,
+        forget_bias: float | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -64,6 +66,8 @@ class LSTM(Cell[LSTMState]):
             raise OptionError(
                 f"LSTM: proj_size is {proj_size}, 0 fits, or less than hidden_size {hidden_size}"
             )
+        if forget_bias is not None and not bias:
+            raise OptionError(f"LSTM: forget_bias is {forget_bias}, with bias=False None fits")
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.output_size = proj_size or hidden_size
@@ -77,6 +81,11 @@ class LSTM(Cell[LSTMState]):
             device=device,
             dtype=dtype,
         )
+        if self.bias_ih is not None and self.bias_hh is not None and forget_bias is not None:
+            with torch.no_grad():
+                # torch adds two biases: one of them has the value.
+                self.bias_ih[hidden_size : 2 * hidden_size] = forget_bias
+                self.bias_hh[hidden_size : 2 * hidden_size] = 0
 
     def initial_state(self, batch_size: int) -> LSTMState:
         new_zeros = self.weight_hh.new_zeros

@@ -29,7 +29,8 @@ def serves(cell: Cell[Any], device: str, B: int, T: int, *options: object) -> bo
         device: the type of the device that x is on.
         options: of `sequence`, which torch's layers do not have.
     """
-    asked = type(cell) in CELLS and device == "cuda" and torch.backends.cudnn.enabled
+    known = type(cell) in CELLS and not (isinstance(cell, Elman) and cell.nonlinearity not in ELMAN)
+    asked = known and device == "cuda" and torch.backends.cudnn.enabled
     return asked and B * T > 0 and all(each is None for each in options) and not watched()
 
 

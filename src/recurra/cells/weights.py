@@ -42,3 +42,10 @@ def add_weights(
             continue
         values = torch.empty(shape, device=device, dtype=dtype).uniform_(-bound, bound)
         cell.register_parameter(name, nn.Parameter(values))
+
+
+def uniform(
+    bound: float, *shape: int, device: torch.device | str | None, dtype: torch.dtype | None
+) -> nn.Parameter:
+    """A parameter, U(±bound)."""
+    return nn.Parameter(torch.empty(shape, device=device, dtype=dtype).uniform_(-bound, bound))
