@@ -7,6 +7,7 @@ from recurra.cells.elman import Elman, ElmanState
 from recurra.cells.gru import GRU, GRUState
 from recurra.cells.lstm import LSTM, LSTMState
 from recurra.cells.mingru import MinGRU, MinGRUState
+from recurra.cells.window_attention import WindowAttention, WindowAttentionState
 
 # The name of a cell is that of its file.
 CELLS: dict[str, type[Cell[Any]]] = {
@@ -19,6 +20,8 @@ CELLS: dict[str, type[Cell[Any]]] = {
     # Linear in the state, a number at a time.
     "mingru": MinGRU,
     # Linear in the state, a matrix.
+    # The last steps themselves.
+    "window_attention": WindowAttention,
 }
 
 __all__ = [
@@ -32,4 +35,6 @@ __all__ = [
     "LSTMState",
     "MinGRU",
     "MinGRUState",
+    "WindowAttention",
+    "WindowAttentionState",
 ]
