@@ -4,7 +4,7 @@ import copy
 
 import torch
 
-from recurra.engine import leaves, loop, tree_map
+from recurra.engine import Shared, leaves, loop, tree_map
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
 NUDGED = 7
@@ -28,7 +28,7 @@ def by_rows(case, lengths=None, reset=None, reverse=False):
 
 def _row(case, b, T, length, reset, reverse):
     begins = [] if reset is None else [t for t in range(length) if reset[b, t]]
-    state, context = (_cut(tree, b) for tree in (case.state, case.context))
+    state, context = _cut(case.state, b), _cut(case.context, b)
     initial = _cut(case.cell.initial_state(len(leaves(case.x)[0])), b)
     if reverse:
         # A piece ends where the next began; a reset of the first step has nothing before it.
@@ -53,7 +53,12 @@ def _between(tree, begin, end):
 
 
 def _cut(tree, b):
-    return tree_map(lambda part: part[b : b + 1], tree)
+    if isinstance(tree, Shared):
+        return tree
+    if isinstance(tree, tuple):
+        parts = [_cut(part, b) for part in tree]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
+    return None if tree is None else tree[b : b + 1]
 
 
 def watched(case):

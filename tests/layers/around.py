@@ -11,10 +11,13 @@ from recurra.layers import (
     Dilated,
     Each,
     GatedNorm,
+    LockedDropout,
     PreNorm,
+    RecurrentDropout,
     Residual,
     ShortConvolution,
     Stack,
+    WeightDrop,
     Zoneout,
 )
 
@@ -34,11 +37,24 @@ WRAPPERS = {
     "block with gelu": lambda cell: Block(cell, norm="layer", width=2, mlp="gelu", mlp_size=5),
     "block, bare": lambda cell: Block(cell, width=0, mlp=None),
     "convolution before": lambda cell: Residual(Stack([ShortConvolution(F), cell])),
+    "locked dropout": lambda cell: LockedDropout(cell, input_rate=0.3, output_rate=0.4),
+    "recurrent dropout": lambda cell: RecurrentDropout(cell, 0.4),
+    "weight drop": lambda cell: WeightDrop(cell, 0.5, [last_weight(cell)]),
+    "weight drop, rows": lambda cell: Residual(
+        WeightDrop(cell, 0.5, [last_weight(cell)], rows=True)
+    ),
+    "weight drop below": lambda cell: Stack(
+        [WeightDrop(PreNorm(cell), 0.5, ["cell." + last_weight(cell)]), Residual(GRU6())], 0.2
+    ),
     "several": lambda cell: Residual(PreNorm(Zoneout(Dilated(cell, 2), 0.2))),
     "stacks in stacks": lambda cell: Stack(
         [Block(Residual(cell)), Stack([Zoneout(PreNorm(GRU6()), 0.3), Each(torch.nn.Linear(F, F))])]
     ),
 }
+
+
+def last_weight(cell):
+    return [name for name, each in cell.named_parameters() if each.ndim == 2][-1]
 
 
 def GRU6():  # noqa: N802

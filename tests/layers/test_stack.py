@@ -4,7 +4,7 @@ import torch
 from recurra.cells import CELLS, GRU, LSTM
 from recurra.engine import leaves, loop
 from recurra.errors import OptionError, ShapeError, UnsupportedError
-from recurra.layers import Bidirectional, Stack
+from recurra.layers import Bidirectional, Each, Embedding, Stack
 
 every_cell = pytest.mark.parametrize("name", CELLS)
 
@@ -74,6 +74,15 @@ def test_one_layer_has_nothing_to_drop():
     assert stack.sample_context(2) is None
     y, _ = stack.step(torch.zeros(2, 3), stack.initial_state(2))
     assert y.shape == (2, 4)
+
+
+def test_outputs_of_layers_without_a_state_are_dropped_as_well():
+    stack = Stack([Embedding(5, 300), Each(torch.nn.Linear(300, 200)), GRU(200, 2)], 0.5)
+    masks = stack.double().sample_context(20).masks
+    assert [mask.shape for mask in masks[:2]] == [(20, 300), (20, 200)]
+    assert masks[0].dtype == torch.float64
+    y, _ = stack.sequence(torch.randint(0, 5, (20, 3)))
+    assert y.shape == (20, 3, 2)
 
 
 def test_sizes_and_state():

@@ -30,6 +30,7 @@ from recurra.cells.rg_lru import RGLRU, RGLRUState
 from recurra.cells.s4d import S4D, S4DState
 from recurra.cells.slstm import SLSTM, SLSTMState
 from recurra.cells.sru import SRU, SRUState
+from recurra.cells.window_attention import WindowAttention, WindowAttentionState
 
 # The name of a cell is that of its file.
 CELLS: dict[str, type[Cell[Any]]] = {
@@ -63,6 +64,8 @@ CELLS: dict[str, type[Cell[Any]]] = {
     "s4d": S4D,
     "sru": SRU,
     # Linear in the state, a matrix.
+    # The last steps themselves.
+    "window_attention": WindowAttention,
 }
 
 __all__ = [
@@ -118,6 +121,8 @@ __all__ = [
     "S4DState",
     "SLSTMState",
     "SRUState",
+    "WindowAttention",
+    "WindowAttentionState",
     "chrono_",
     "forget_bias_",
     "irnn_",

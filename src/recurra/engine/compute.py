@@ -45,7 +45,7 @@ def _lead(node: Node, value: Tensor) -> list[int]:
 
 
 def _view(node: Node, v: list[Tensor]) -> Tensor:
-    return v[0].reshape(*_lead(node, v[0]), *node.shape)
+    return v[0].reshape((*_lead(node, v[0]), *node.shape))
 
 
 def _permute(node: Node, v: list[Tensor]) -> Tensor:

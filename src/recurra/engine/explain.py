@@ -22,6 +22,7 @@ from recurra.engine.place import NotNativeError
 from recurra.engine.plan import Place
 from recurra.engine.program import Kind, Phase
 from recurra.engine.segments import BACKWARD, Segments
+from recurra.engine.shared import taken
 from recurra.engine.traced import Traced, Wanted, tensors_of, traced
 from recurra.engine.tree import Tree, dtype_of, leaves
 from recurra.engine.words import Words, part, size
@@ -56,11 +57,11 @@ def explain(cell: Stepping, x: Tree = None, state: Tree = None, context: Tree = 
     """
     if not isinstance(cell, nn.Module) or not isinstance(cell, Stepping):
         raise UnsupportedError(f"explain: got a {type(cell).__name__}, a cell with a step fits")
-    weights = tensors_of(cell)
     state = cell.initial_state(1) if state is None else state
     x = _zeros(cell, state) if x is None else x
     rows = len(leaves(x)[0])
-    context = cell.sample_context(rows) if context is None else context
+    shared, context = taken(cell.sample_context(rows) if context is None else context)
+    weights = {**tensors_of(cell), **shared}
     found: Traced | str | None = _unfit(x, state, context)
     if found is None:
         step = type(cell).step

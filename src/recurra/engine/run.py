@@ -26,6 +26,7 @@ from recurra.engine.reverse import reverse as flip
 from recurra.engine.reverse import reverse_reset
 from recurra.engine.rows import Rows, rows_over
 from recurra.engine.say import say_plain
+from recurra.engine.shared import taken
 from recurra.engine.traced import Traced, resetting, tensors_of, traced
 from recurra.engine.tree import Tree, dtype_of, leaves, refill
 from recurra.errors import OptionError
@@ -193,7 +194,7 @@ def _watched(
     reverse: bool,
 ) -> tuple[Tensor, State] | None:
     method = method_of(step, x, state, context)
-    if method is None:
+    if method is None or taken(context)[0]:
         return None
     if reset is not None:
         x, context = (x, reset), (context, initial)
@@ -258,6 +259,8 @@ def call_of(
         return None
     module, function = step.__self__, resetting(step.__func__) if resets else step.__func__
     named = tensors_of(module) if parameters is None else parameters
+    shared, context = taken(context)
+    named = {**named, **shared} if shared else named
     given = Given(named, x, state, context)
     found: Traced | None = recall(module, function, given)
     listed = given.tensors

@@ -21,6 +21,7 @@ from recurra.engine.look import MODULE_OWN, PLAIN, hooks_of
 from recurra.engine.meaning import Step, Translator
 from recurra.engine.plan import Plan
 from recurra.engine.rules import RULES
+from recurra.engine.shared import PREFIX, given_back
 from recurra.engine.simplify import simplify
 from recurra.engine.trace import BATCHES, UnknownOperationError, record
 from recurra.engine.tree import Tree, dtype_of, leaves, tree_map, where
@@ -136,7 +137,8 @@ def traced(
 
     Args:
         step: the function behind the bound method, `step(module, x, state, context)`.
-        tensors: the module's parameters and buffers.
+        tensors: the module's parameters and buffers, and behind them what of the context is shared,
+            which the context has no more.
         x: (B, T, …).
     """
     settings, whole = _settings(module)
@@ -186,10 +188,12 @@ def _trace(
     if len(dtypes - {torch.bool}) > 1:
         return f"tensors of {len(dtypes)} types"
     stepper = _Stepper(module, step)
-    names = [f"module.{name}" for name in tensors]
+    names = [f"module.{name}" for name in tensors if not name.startswith(PREFIX)]
+    own = len(names)
 
     def pure(weights: list[Tensor], x: Tree, state: Tree, context: Tree) -> Any:
-        return functional_call(stepper, dict(zip(names, weights, strict=True)), (x, state, context))
+        named = dict(zip(names, weights[:own], strict=True))
+        return functional_call(stepper, named, (x, state, given_back(context, weights[own:])))
 
     dtype = str(dtype_of(state, x))
     weights = list(tensors.values())

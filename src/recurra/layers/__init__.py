@@ -3,15 +3,25 @@
 from recurra.layers.bidirectional import Bidirectional, BidirectionalState
 from recurra.layers.block import Block, BlockState
 from recurra.layers.dilated import Dilated, DilatedState
+from recurra.layers.dropout import (
+    LockedContext,
+    LockedDropout,
+    RecurrentContext,
+    RecurrentDropout,
+    WeightDrop,
+    WeightDropContext,
+)
 from recurra.layers.each import Each
 from recurra.layers.embedding import Embedding
 from recurra.layers.gated_norm import GatedNorm
+from recurra.layers.penalties import activation_penalty, temporal_activation_penalty
 from recurra.layers.pre_norm import PreNorm
 from recurra.layers.recurrent import Recurrent
 from recurra.layers.residual import Residual
 from recurra.layers.short_convolution import ShortConvolution, ShortConvolutionState
 from recurra.layers.stack import Layer, Stack, StackContext
 from recurra.layers.stream import Stream
+from recurra.layers.tied import Tied
 from recurra.layers.torch_weights import load_torch
 from recurra.layers.zoneout import Zoneout, ZoneoutContext, ZoneoutState
 
@@ -26,16 +36,25 @@ __all__ = [
     "Embedding",
     "GatedNorm",
     "Layer",
+    "LockedContext",
+    "LockedDropout",
     "PreNorm",
     "Recurrent",
+    "RecurrentContext",
+    "RecurrentDropout",
     "Residual",
     "ShortConvolution",
     "ShortConvolutionState",
     "Stack",
     "StackContext",
     "Stream",
+    "Tied",
+    "WeightDrop",
+    "WeightDropContext",
     "Zoneout",
     "ZoneoutContext",
     "ZoneoutState",
+    "activation_penalty",
     "load_torch",
+    "temporal_activation_penalty",
 ]

@@ -101,15 +101,10 @@ def may_be_at_once(cell: Any) -> bool:
     return isinstance(cell, Cell) and cell.has_parallel and cell.form != "step"
 
 
-def like(cell: Cell[Any]) -> Tensor:
-    """A tensor of the cell's type and device."""
-    floats = (*leaves(cell.initial_state(1)), *cell.parameters(), *cell.buffers())
+def like(layer: Any) -> Tensor:
+    """A tensor of the type and device of a cell, or of another layer."""
+    floats = (*leaves(layer.initial_state(1)), *layer.parameters(), *layer.buffers())
     return next((each for each in floats if each.is_floating_point()), torch.empty(0))
-
-
-def beside(mask: Tensor, y: Tensor) -> Tensor:
-    """A mask (B, …) beside y (B, …) or (B, T, …)."""
-    return mask if mask.ndim == y.ndim else mask[:, None]
 
 
 def keep_mask(like: Tensor, shape: tuple[int, ...], rate: float) -> Tensor:

@@ -12,7 +12,7 @@ from recurra.cells.check import admit
 from recurra.cells.over import Whole
 from recurra.engine import leaves
 from recurra.errors import OptionError, ShapeError, UnsupportedError
-from recurra.layers.around import NoFormError, at_once, may_be_at_once
+from recurra.layers.around import NoFormError, at_once, keep_mask, like, may_be_at_once
 from recurra.layers.bidirectional import Bidirectional
 
 Layer: TypeAlias = Cell[Any] | Bidirectional
@@ -141,9 +141,8 @@ class Stack(Cell[tuple[Any, ...]]):
     def _sample_mask(self, layer: Layer, batch_size: int) -> Tensor | None:
         if not self.training or self.dropout == 0:
             return None
-        keep = 1 - self.dropout
-        values = leaves(layer.initial_state(batch_size))[0]
-        return values.new_empty(batch_size, layer.output_size).bernoulli_(keep).div_(keep)
+        shape = (batch_size, layer.output_size)
+        return keep_mask(like(layer).detach(), shape, self.dropout)
 
     def _check_step(self, context: StackContext | None) -> None:
         for number, layer in enumerate(self._each()):

@@ -66,7 +66,7 @@ def stages_of(
     B = len(leaves(x)[0])
     found: list[Stage] = []
     for layer, own in _each(cell, context):
-        if isinstance(layer, Embedding) and not found:
+        if isinstance(layer, Embedding) and not found and own is None:
             found.append(lookup(layer.weight))
         elif type(layer).sequence is not Cell.sequence:
             raise NotNativeError(f"{type(layer).__name__} has a sequence of its own")
