@@ -172,7 +172,7 @@ def test_a_projected_lstm_has_orthonormal_columns():
 
 REFUSED = {
     "forget_bias_: Elman has no gate that keeps a memory": lambda: forget_bias_(Elman(3, 4), 1.0),
-    "forget_bias_: LSTM has no biases, bias=True gives it some": lambda: forget_bias_(
+    "forget_bias_: LSTM has no biases of gates, a cell with some fits": lambda: forget_bias_(
         LSTM(3, 4, bias=False), 1.0
     ),
     "chrono_: IndRNN has no gate that keeps a memory": lambda: chrono_(IndRNN(3, 4), 10),

@@ -6,7 +6,7 @@ from bench.user_cells import Scan, ScanInputs
 from tests.engine.truth import assert_same
 from torch import nn
 
-from recurra.cells import GRU, Cell
+from recurra.cells import GRU, Cell, LayerNormLSTM
 from recurra.engine import channels, leaves, loop, native
 from recurra.engine.autograd import machine
 from recurra.engine.traced import Wanted, tensors_of, traced

@@ -115,7 +115,7 @@ def _keeping(where: str, cell: Cell[Any]) -> Keeping:
         raise OptionError(f"{where}: {_named(cell)} has no gate that keeps a memory")
     found = [held[name] for name in names if name in held]
     if not found:
-        raise OptionError(f"{where}: {_named(cell)} has no biases, bias=True gives it some")
+        raise OptionError(f"{where}: {_named(cell)} has no biases of gates, a cell with some fits")
 
     def rows(gate: str) -> list[Tensor]:
         return [each.chunk(len(cell.gates), -1)[cell.gates.index(gate)] for each in found]
