@@ -1,6 +1,7 @@
 """What a phase must leave to others: where values have to lie, and what is copied at its end."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from recurra.engine import place
 from recurra.engine.draft import Argument, Draft
@@ -82,6 +83,8 @@ class Handover:
         again = self.back and self.segments.again(node)
         if kind is Kind.KEPT and (made_here or again) and not self.reuse.staged(node):
             return self.keep(node)
+        if kind is Kind.STATE and again and node in self._multiplied:
+            return self.keep(node)  # the state's buffer is the forward's
         return None
 
     def keep(self, node: Node) -> Location:
@@ -214,14 +217,20 @@ class Handover:
             if node.op not in VIEWS and self.segments.phase(node) is not None:
                 found.setdefault(node, Kind.KEPT)
         if self.segments.training:
-            for node in self.plan.at(Place.OVER):
-                for each in node.inputs if node.op == "contract" else ():
-                    for piece in self._memory(each):
-                        found.setdefault(piece, Kind.KEPT)
+            for piece in self._multiplied:
+                found.setdefault(piece, Kind.KEPT)
             for node in self.plan.outputs("dstate"):
                 if self.segments.phase(node) is Phase.B_STEP and node.op not in VIEWS:
                     found.setdefault(node, Kind.STATE)
         return found
+
+    @cached_property
+    def _multiplied(self) -> dict[Node, None]:
+        """What is computed in the backward and multiplied over all rows at the very end."""
+        sums = [node for node in self.plan.at(Place.OVER) if node.op == "contract"]
+        return dict.fromkeys(
+            piece for node in sums for each in node.inputs for piece in self._memory(each)
+        )
 
     def _memory(self, node: Node) -> list[Node]:
         """What of an operand of a sum over rows is computed in the backward."""
