@@ -195,6 +195,8 @@ class Emitter:
             n = 0
             for other in right:
                 if isinstance(one, Location) and isinstance(other, Location):
+                    if Kind.TILE in (self.draft.kind(one.buffer), self.draft.kind(other.buffer)):
+                        raise NotNativeError("a gradient of a product with the context")
                     argument = self.draft.argument(Argument("over", node, offset=(m, n)))
                     numbers = (argument, one.width // blocks, other.width // blocks, blocks)
                     operands = [one.operand(), other.operand()]
