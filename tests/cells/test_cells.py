@@ -5,6 +5,7 @@ import inspect
 import pytest
 import torch
 from jaxtyping import config
+from tests.engine.subjects import FEATURED
 
 from recurra.cells import CELLS, GRU, LSTM, Elman, LSTMState
 from recurra.engine import leaves
@@ -125,13 +126,15 @@ SPOILED = {
 
 
 @pytest.mark.parametrize("spoiled", SPOILED)
-@every_cell
+@pytest.mark.parametrize("name", FEATURED)
 def test_what_does_not_fit_is_refused_in_one_line(name, spoiled, as_installed):
     arguments, message = SPOILED[spoiled]
     arguments = {"x": torch.ones(2, 3, 4), **arguments}
     with pytest.raises(ShapeError) as caught:
         sequence(name, arguments.pop("x"), **arguments)
-    assert str(caught.value) == message.format(CELLS[name].__name__)
+    others = [kind.__name__ for kind in CELLS[name].takes] if spoiled == "no tensor" else []
+    message = " or ".join([message.format(CELLS[name].__name__), *(f"a {each}" for each in others)])
+    assert str(caught.value) == message
     assert isinstance(caught.value, RecurraError)
 
 

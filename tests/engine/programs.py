@@ -199,6 +199,6 @@ def _elman_backward(
     w.say(Phase.B_END, Code.STORE, 1, H, dfirst, state)
     dw_x, dw_h = w.argument(g["dw_x"][None]), w.argument(g["dw_h"][None])
     dbias = w.argument(g["dbias"])
-    w.say(Phase.CONTRACT, Code.CONTRACT, 1, 1, outer_x, kept, numbers=(dw_x, F, H, 1))
-    w.say(Phase.CONTRACT, Code.CONTRACT, 1, 1, history, kept, numbers=(dw_h, H, H, 1))
+    w.say(Phase.CONTRACT, Code.CONTRACT, 1, 1, outer_x, kept, numbers=(dw_x, F, H, 1, 1))
+    w.say(Phase.CONTRACT, Code.CONTRACT, 1, 1, history, kept, numbers=(dw_h, H, H, 1, 1))
     w.say(Phase.CONTRACT, Code.TOTAL, 1, H, total, numbers=(dbias,))

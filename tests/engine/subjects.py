@@ -7,8 +7,10 @@ import torch
 from bench.user_cells import Scan, ScanInputs, SoftmaxMemory
 from tests.engine.odd_cells import ODD_CELLS, Attending, Dropped, Memory, Observed, Waiting
 from tests.engine.user_cells import VECTOR_CELLS
+from torch import nn
 
-from recurra.cells import CELLS, LSTM, Cell, SLSTMState
+from recurra import cells
+from recurra.cells import CELLS, LSTM, Cell, ConvLSTM, PhasedLSTM, SLSTMState
 from recurra.engine import tree_map
 
 
@@ -22,8 +24,33 @@ MEASURED: dict[str, type[Cell]] = {
     "projection lstm": projected,
     "scan": Scan,
 }
-SUBJECTS: dict[str, type[Cell]] = {**CELLS, **MEASURED, **VECTOR_CELLS, **ODD_CELLS}
+
+
+def peeping(input_size, hidden_size, **options):
+    """Images that are no squares, and gates that see the memory."""
+    cell = ConvLSTM(input_size, hidden_size, size=(3, 2), kernel=5, peephole=True, **options)
+    nn.init.normal_(cell.weight_peephole)
+    return cell
+
+
+def rhythmic(input_size, hidden_size, **options):
+    """Units that are open for half of a short period."""
+    options |= {"peephole": True, "periods": (2.0, 20.0), "open_ratio": 0.5}
+    return PhasedLSTM(input_size, hidden_size, **options)
+
+
+# Cells over uneven time, once more with gaps, and where they take them with missing values.
+TIMED = ["cfc", "gru_d", "ltc", "ode_rnn", "phased_lstm"]
+OTHERS: dict[str, type[Cell]] = {
+    **{f"{name} over time": CELLS[name] for name in TIMED},
+    "gru_d observed": CELLS["gru_d"],
+    "phased_lstm rhythmic": rhythmic,
+    "conv_lstm peephole": peeping,
+}
+SUBJECTS: dict[str, type[Cell]] = {**CELLS, **MEASURED, **VECTOR_CELLS, **ODD_CELLS, **OTHERS}
 every_cell = pytest.mark.parametrize("name", SUBJECTS)
+# Those in the catalogue that read features; the others read images.
+FEATURED = [name for name in CELLS if CELLS[name](1, 1).x_shape is None]
 
 
 class Case(NamedTuple):
@@ -49,8 +76,8 @@ def build(name, F=3, H=5, dtype=torch.float64):
 def example(name, B, T, F=3, H=5, dtype=torch.float64, scale=1.0):
     """A cell with random arguments; `scale` is that of x."""
     cell = build(name, F, H, dtype)
-    x = _x(cell, B, T)
-    if isinstance(x, Observed):
+    x = _x(cell, B, T, name)
+    if isinstance(x, Observed | cells.Observed | cells.Timed):
         x = x._replace(value=x.value * scale)  # a gap below the smallest normal number counts as 0
     else:
         x = tree_map(lambda part: part * scale, x)
@@ -61,13 +88,18 @@ def _dtype(cell):
     return next(p for p in (*cell.parameters(), *cell.buffers())).dtype
 
 
-def _x(cell, B, T):
+def _x(cell, B, T, name=""):
     value = torch.randn(B, T, *(cell.x_shape or (cell.input_size,)), dtype=_dtype(cell))
     if isinstance(cell, Scan):
         return ScanInputs(torch.sigmoid(torch.randn_like(value)), value)
     if isinstance(cell, Waiting):
         gap = torch.rand(B, T, dtype=value.dtype)
         return Observed(value, torch.rand(value.shape) < 0.6, gap)
+    if name.endswith(" over time"):
+        return cells.Timed(value, torch.rand(B, T, dtype=value.dtype) * 2)
+    if name.endswith(" observed"):
+        gap = torch.rand(B, T, 1, dtype=value.dtype)
+        return cells.Observed(value, torch.rand(value.shape) < 0.6, gap)
     return value
 
 

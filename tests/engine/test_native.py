@@ -324,22 +324,26 @@ def test_sums_over_rows(two, phase, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize(("blocks", "M", "N"), [(1, 1, 1), (1, 33, 70), (3, 7, 17)])
+@pytest.mark.parametrize(
+    ("blocks", "inner", "M", "N"),
+    [(1, 1, 1, 1), (1, 1, 33, 70), (3, 1, 7, 17), (1, 5, 7, 17), (1, 300, 3, 2), (2, 3, 4, 5)],
+)
 @pytest.mark.parametrize("turned", [False, True])
-def test_contractions(blocks, M, N, turned, dtype):
+def test_contractions(blocks, inner, M, N, turned, dtype):
     rows, steps = 23, 29
-    a = randn(rows, steps, blocks * M, dtype=dtype)
-    b = randn(rows, steps, blocks * N, dtype=dtype, seed=1)
+    a = randn(rows, steps, blocks * inner * M, dtype=dtype)
+    b = randn(rows, steps, blocks * inner * N, dtype=dtype, seed=1)
     c = nan(blocks, N, M, dtype=dtype).transpose(1, 2) if turned else nan(blocks, M, N, dtype=dtype)
     w = Writer(dtype)
     left, right = w.outside(Kind.OUTER, a), w.outside(Kind.OUTER, b)
-    kept = w.buffer(Kind.KEPT, blocks * N)
-    w.say(Phase.B_STEP, Code.LOAD, 1, blocks * N, kept, right)
-    numbers = (w.argument(c), M, N, blocks)
+    kept = w.buffer(Kind.KEPT, blocks * inner * N)
+    w.say(Phase.B_STEP, Code.LOAD, 1, blocks * inner * N, kept, right)
+    numbers = (w.argument(c), M, N, blocks, inner)
     w.say(Phase.CONTRACT, Code.CONTRACT, 1, 1, left, kept, numbers=numbers)
     lengths = torch.randint(0, steps + 1, (rows,), generator=torch.Generator().manual_seed(0))
     Runner(w, rows, steps, lengths).run(backward=True)
     alive = (torch.arange(steps) < lengths[:, None])[..., None]
-    first = (a.double() * alive).view(rows, steps, blocks, M)
-    wanted = torch.einsum("btgm,btgn->gmn", first, b.double().view(rows, steps, blocks, N))
+    first = (a.double() * alive).view(rows, steps, blocks, inner, M)
+    second = b.double().view(rows, steps, blocks, inner, N)
+    wanted = torch.einsum("btgim,btgin->gmn", first, second)
     torch.testing.assert_close(c, wanted.to(dtype), rtol=RTOL[dtype], atol=100 * RTOL[dtype])

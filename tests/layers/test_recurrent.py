@@ -1,5 +1,6 @@
 import pytest
 import torch
+from tests.engine.subjects import FEATURED
 from torch.nn.utils.rnn import pack_sequence
 
 from recurra.cells import CELLS, GRU
@@ -8,7 +9,7 @@ from recurra.errors import OptionError, ShapeError
 from recurra.layers import Recurrent, Stack
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FEATURED)
 def test_forwards_it_is_the_cell(name):
     cell, x = CELLS[name](3, 4), torch.randn(2, 5, 3)
     y, state = Recurrent(cell)(x)

@@ -1,12 +1,13 @@
 import pytest
 import torch
+from tests.engine.subjects import FEATURED
 
 from recurra.cells import CELLS, GRU, LSTM
 from recurra.engine import leaves, loop
 from recurra.errors import OptionError, ShapeError, UnsupportedError
 from recurra.layers import Bidirectional, Each, Embedding, Stack
 
-every_cell = pytest.mark.parametrize("name", CELLS)
+every_cell = pytest.mark.parametrize("name", FEATURED)
 
 
 def deep(name, dropout=0.5):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.engine.subjects import SUBJECTS, example
+from tests.engine.subjects import FEATURED, SUBJECTS, example
 from tests.layers.networks import language, same
 from torch import nn
 
@@ -72,7 +72,7 @@ def test_cells_that_run_natively_stream_natively(name):
 
 @pytest.mark.parametrize("weights", [None, torch.bfloat16], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("H", [1, 3, 16, 33, 130])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FEATURED)
 def test_widths(name, H, weights):
     torch.manual_seed(H)
     cell = CELLS[name](H + 1, H).requires_grad_(False)

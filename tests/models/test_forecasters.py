@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.engine.subjects import FEATURED
 
 from recurra.cells import CELLS
 from recurra.models import AutoregressiveForecaster, Blend, SegmentForecaster
@@ -74,7 +75,7 @@ def test_any_sizes_fit(model, B, pieces, width, piece, horizon, past, future, ga
     assert answer.isfinite().all()
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", FEATURED)
 @pytest.mark.parametrize("model", MODELS)
 def test_a_shift_of_the_level_shifts_the_answer(model, cell):
     network = MODELS[model](cell, **EVERYTHING)
@@ -82,7 +83,7 @@ def test_a_shift_of_the_level_shifts_the_answer(model, cell):
     torch.testing.assert_close(network(y + 100, *rest), network(y, *rest) + 100, rtol=0, atol=1e-11)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", FEATURED)
 @pytest.mark.parametrize("model", MODELS)
 def test_a_row_does_not_mind_its_mates(model, cell):
     network = MODELS[model](cell, **EVERYTHING)
@@ -94,7 +95,7 @@ def test_a_row_does_not_mind_its_mates(model, cell):
     torch.testing.assert_close(network(*rows(inputs, order)), among[order], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", FEATURED)
 @pytest.mark.parametrize("model", MODELS)
 def test_every_weight_and_every_input_counts(model, cell):
     """Nothing is wired to nowhere: each parameter and each input has a gradient."""

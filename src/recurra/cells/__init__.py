@@ -4,11 +4,16 @@ from typing import Any
 
 from recurra.cells.antisymmetric import Antisymmetric, AntisymmetricState
 from recurra.cells.cell import Cell
+from recurra.cells.cfc import CfC, CfCState
 from recurra.cells.clockwork import Clockwork, ClockworkState
+from recurra.cells.conv_gru import ConvGRU, ConvGRUState
+from recurra.cells.conv_lstm import ConvLSTM, ConvLSTMState
 from recurra.cells.cornn import CoRNN, CoRNNState
 from recurra.cells.coupled_lstm import CoupledLSTM, CoupledLSTMState
+from recurra.cells.echo_state import EchoState, EchoStateState
 from recurra.cells.elman import Elman, ElmanState
 from recurra.cells.gru import GRU, GRUState
+from recurra.cells.gru_d import GRUD, GRUDState
 from recurra.cells.hgrn import HGRN, HGRNState
 from recurra.cells.highway import Highway, HighwayState
 from recurra.cells.indrnn import IndRNN, IndRNNState
@@ -16,20 +21,24 @@ from recurra.cells.initialise import chrono_, forget_bias_, irnn_, orthogonal_
 from recurra.cells.layer_norm_lstm import LayerNormLSTM, LayerNormLSTMState
 from recurra.cells.lru import LRU, LRUState
 from recurra.cells.lstm import LSTM, LSTMState
+from recurra.cells.ltc import LTC, LTCState
 from recurra.cells.mamba import Mamba, MambaState
 from recurra.cells.mgu import MGU, MGUState
 from recurra.cells.mingru import MinGRU, MinGRUState
 from recurra.cells.minlstm import MinLSTM, MinLSTMState
 from recurra.cells.mogrifier_lstm import MogrifierLSTM, MogrifierLSTMState
+from recurra.cells.ode_rnn import ODERNN, ODERNNState
 from recurra.cells.on_lstm import ONLSTM, ONLSTMState
 from recurra.cells.orthogonal import orthogonal
 from recurra.cells.peephole_lstm import PeepholeLSTM, PeepholeLSTMState
+from recurra.cells.phased_lstm import PhasedLSTM, PhasedLSTMState
 from recurra.cells.qrnn import QRNN, QRNNState
 from recurra.cells.reset_before_gru import ResetBeforeGRU, ResetBeforeGRUState
 from recurra.cells.rg_lru import RGLRU, RGLRUState
 from recurra.cells.s4d import S4D, S4DState
 from recurra.cells.slstm import SLSTM, SLSTMState
 from recurra.cells.sru import SRU, SRUState
+from recurra.cells.timed import Observed, Timed
 from recurra.cells.window_attention import WindowAttention, WindowAttentionState
 
 # The name of a cell is that of its file.
@@ -52,7 +61,16 @@ CELLS: dict[str, type[Cell[Any]]] = {
     "reset_before_gru": ResetBeforeGRU,
     "slstm": SLSTM,
     # Uneven time, missing values.
+    "cfc": CfC,
+    "gru_d": GRUD,
+    "ltc": LTC,
+    "ode_rnn": ODERNN,
+    "phased_lstm": PhasedLSTM,
     # Images.
+    "conv_gru": ConvGRU,
+    "conv_lstm": ConvLSTM,
+    # A reservoir that is never trained.
+    "echo_state": EchoState,
     # Linear in the state, a number at a time.
     "hgrn": HGRN,
     "lru": LRU,
@@ -71,10 +89,13 @@ CELLS: dict[str, type[Cell[Any]]] = {
 __all__ = [
     "CELLS",
     "GRU",
+    "GRUD",
     "HGRN",
     "LRU",
     "LSTM",
+    "LTC",
     "MGU",
+    "ODERNN",
     "ONLSTM",
     "QRNN",
     "RGLRU",
@@ -84,14 +105,23 @@ __all__ = [
     "Antisymmetric",
     "AntisymmetricState",
     "Cell",
+    "CfC",
+    "CfCState",
     "Clockwork",
     "ClockworkState",
     "CoRNN",
     "CoRNNState",
+    "ConvGRU",
+    "ConvGRUState",
+    "ConvLSTM",
+    "ConvLSTMState",
     "CoupledLSTM",
     "CoupledLSTMState",
+    "EchoState",
+    "EchoStateState",
     "Elman",
     "ElmanState",
+    "GRUDState",
     "GRUState",
     "HGRNState",
     "Highway",
@@ -100,6 +130,7 @@ __all__ = [
     "IndRNNState",
     "LRUState",
     "LSTMState",
+    "LTCState",
     "LayerNormLSTM",
     "LayerNormLSTMState",
     "MGUState",
@@ -111,9 +142,13 @@ __all__ = [
     "MinLSTMState",
     "MogrifierLSTM",
     "MogrifierLSTMState",
+    "ODERNNState",
     "ONLSTMState",
+    "Observed",
     "PeepholeLSTM",
     "PeepholeLSTMState",
+    "PhasedLSTM",
+    "PhasedLSTMState",
     "QRNNState",
     "RGLRUState",
     "ResetBeforeGRU",
@@ -121,6 +156,7 @@ __all__ = [
     "S4DState",
     "SLSTMState",
     "SRUState",
+    "Timed",
     "WindowAttention",
     "WindowAttentionState",
     "chrono_",

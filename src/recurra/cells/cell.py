@@ -30,11 +30,13 @@ class Cell(nn.Module, ABC, Generic[State]):
         form: how `sequence` runs: "step" by step, which the engine does natively; "parallel", all
             steps at once, where the cell has such a form; "auto" as is faster. The forms agree to
             rounding; streams have the bits of "step".
+        takes: the NamedTuples that x may be in the place of a tensor, where that is checked.
         fast_step: on a CPU the engine runs the step as fast as the parallel form, or faster.
     """
 
     gates: ClassVar[tuple[str, ...]] = ()
     fast_step: ClassVar[bool] = True
+    takes: tuple[type, ...] = ()
     ids: bool = False
     x_shape: tuple[int, ...] | None = None
     form: Form = "auto"

@@ -5,6 +5,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import torch
 from torch import Tensor
 
+from recurra.cells.timed import Observed, Timed
 from recurra.engine import Tree, autocasts, leaves, tree_map
 from recurra.errors import OptionError, ShapeError
 
@@ -18,11 +19,13 @@ class Sized(Protocol[State]):
     Attributes:
         ids: x is (B, T) whole numbers below `input_size`, not features.
         x_shape: shape of one row and step of x, where it is another than (F,).
+        takes: the NamedTuples that x may be in the place of a tensor, where that is checked.
     """
 
     input_size: int
     ids: bool
     x_shape: tuple[int, ...] | None
+    takes: tuple[type, ...]
 
     def initial_state(self, batch_size: int) -> State: ...
 
@@ -76,13 +79,17 @@ def _check_shape(where: str, cell: Sized[State], x: Tree) -> tuple[int, int]:
     if cell.ids:
         return _check_ids(where, x)
     if not isinstance(x, Tensor):
-        return _check_fields(where, x)
+        return _check_fields(where, cell, x)
+    return _check_value(where, "x", cell, x)
+
+
+def _check_value(where: str, name: str, cell: Sized[State], x: Tensor) -> tuple[int, int]:
     takes = (cell.input_size,) if cell.x_shape is None else cell.x_shape
     if x.ndim != 2 + len(takes) or (cell.x_shape is not None and x.shape[2:] != takes):
         sizes = ", ".join(map(str, takes))
-        raise ShapeError(f"{where}: x has shape {_show(x)}, the cell takes (B, T, {sizes})")
+        raise ShapeError(f"{where}: {name} has shape {_show(x)}, the cell takes (B, T, {sizes})")
     if x.shape[2:] != takes:
-        raise ShapeError(f"{where}: x has {x.shape[2]} features, the cell takes {takes[0]}")
+        raise ShapeError(f"{where}: {name} has {x.shape[2]} features, the cell takes {takes[0]}")
     return x.shape[0], x.shape[1]
 
 
@@ -93,9 +100,13 @@ def _check_ids(where: str, x: Tree) -> tuple[int, int]:
     return x.shape[0], x.shape[1]
 
 
-def _check_fields(where: str, x: Tree) -> tuple[int, int]:
-    if not isinstance(x, tuple) or not leaves(x):
-        raise ShapeError(f"{where}: x is a {type(x).__name__}, the cell takes a tensor (B, T, F)")
+def _check_fields(where: str, cell: Sized[State], x: Tree) -> tuple[int, int]:
+    known = isinstance(x, cell.takes) if cell.takes else isinstance(x, tuple)
+    if not known or not leaves(x):
+        fits = " or ".join(["a tensor (B, T, F)", *(f"a {each.__name__}" for each in cell.takes)])
+        raise ShapeError(f"{where}: x is a {type(x).__name__}, the cell takes {fits}")
+    if isinstance(x, Timed | Observed):
+        return _check_timed(where, cell, x)
     B, T = leaves(x)[0].shape[:2]
     for leaf in leaves(x):
         if leaf.shape[:2] != (B, T):
@@ -103,15 +114,34 @@ def _check_fields(where: str, x: Tree) -> tuple[int, int]:
     return B, T
 
 
+def _check_timed(where: str, cell: Sized[State], x: "Timed | Observed") -> tuple[int, int]:
+    for name, part in zip(x._fields, x, strict=True):
+        if not isinstance(part, Tensor):
+            raise ShapeError(f"{where}: x.{name} is a {type(part).__name__}, a tensor fits")
+    B, T = _check_value(where, "x.value", cell, x.value)
+    if isinstance(x, Observed) and x.seen.shape != x.value.shape:
+        came, fits = _show(x.seen), _show(x.value)
+        raise ShapeError(f"{where}: x.seen has shape {came}, x.value {fits}")
+    if isinstance(x, Observed) and x.seen.dtype != torch.bool:
+        raise ShapeError(f"{where}: x.seen is {_name(x.seen.dtype)}, bool fits")
+    # Another shape could be spread over the wrong axis, and nobody would see it.
+    if x.gap.shape not in ((B, T), (B, T, 1)):
+        fits = f"({B}, {T}) or ({B}, {T}, 1)"
+        raise ShapeError(f"{where}: x.gap has shape {_show(x.gap)}, {fits} fits")
+    return B, T
+
+
 def _check_dtype(where: str, x: Tree, initial: Tree) -> None:
-    if not isinstance(x, Tensor):
-        return
+    parts = {"x": x} if isinstance(x, Tensor) else {}
+    if isinstance(x, Timed | Observed):
+        parts = {"x.value": x.value, "x.gap": x.gap}
     for leaf in leaves(initial):
         # Without a floating-point state there is nothing to compare with.
         if leaf.is_floating_point():
-            if not _fits(x, leaf.dtype):
-                came, takes = _name(x.dtype), _name(leaf.dtype)
-                raise ShapeError(f"{where}: x is {came}, the cell takes {takes}")
+            for name, part in parts.items():
+                if not _fits(part, leaf.dtype):
+                    came, takes = _name(part.dtype), _name(leaf.dtype)
+                    raise ShapeError(f"{where}: {name} is {came}, the cell takes {takes}")
             return
 
 

@@ -20,8 +20,17 @@ def compute(targets: Iterable[Node], values: Values) -> None:
 
 def evaluate(nodes: Iterable[Node], values: Values) -> None:
     """Add the values of nodes that come in order."""
+    dtype = _type_of(values)
     for node in nodes:
-        values[node] = RUN[node.op](node, [values[each] for each in node.inputs])
+        made = RUN[node.op](node, [values[each] for each in node.inputs])
+        if dtype is not None and node.op == "expand" and node.inputs[0].op == "literal":
+            made = made.to(dtype)  # a product, or what is joined, must be of one type
+        values[node] = made
+
+
+def _type_of(values: Values) -> torch.dtype | None:
+    """The type of the step; a number alone is float64 anywhere."""
+    return next((v.dtype for v in values.values() if v.ndim and v.is_floating_point()), None)
 
 
 def _torch(node: Node, v: list[Tensor]) -> Tensor:

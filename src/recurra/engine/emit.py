@@ -185,10 +185,8 @@ class Emitter:
     def _contract(self, node: Node) -> None:
         a, b = node.inputs
         blocks, inner, _ = a.shape
-        if inner != 1:
-            raise NotNativeError("a gradient summed over rows and columns")
         left, right = self.locator.runs(a), self.locator.runs(b)
-        if blocks > 1 and len(left) + len(right) > 2:
+        if blocks * inner > 1 and len(left) + len(right) > 2:
             raise NotNativeError("a gradient of joined heads")
         m = 0
         for one in left:
@@ -198,7 +196,8 @@ class Emitter:
                     if Kind.TILE in (self.draft.kind(one.buffer), self.draft.kind(other.buffer)):
                         raise NotNativeError("a gradient of a product with the context")
                     argument = self.draft.argument(Argument("over", node, offset=(m, n)))
-                    numbers = (argument, one.width // blocks, other.width // blocks, blocks)
+                    M, N = (each.width // (blocks * inner) for each in (one, other))
+                    numbers = (argument, M, N, blocks, inner)
                     operands = [one.operand(), other.operand()]
                     self.draft.say(Code.CONTRACT, 1, 1, operands, numbers=numbers)
                 n += place.wide(other)

@@ -48,9 +48,10 @@ class _Listing:
             count = "" if i.n == 1 else f", {i.n} of them"
             return f"{y} = {first} … @ {other} …, {rows}×{inner} @ {inner}×{columns}{count}"
         if i.code == Code.CONTRACT:
-            argument, M, N, blocks = i.numbers
+            argument, M, N, blocks, inner = i.numbers
             a, b = (self.operand(o, 1, n) for o, n in zip(i.operands, (M, N), strict=True))
             more = "" if blocks == 1 else f", {blocks} blocks of them"
+            more += "" if inner == 1 else f", {inner} a row"
             return f"{self.argument(argument)} = sum of outer({a}, {b}){more}"
         operands = [self.operand(o, i.n, i.d) for o in i.operands]
         if i.code == Code.TOTAL:

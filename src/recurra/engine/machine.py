@@ -249,7 +249,7 @@ def _sums(program: Program, arguments: Sequence[Any]) -> list[Sum]:
     )
     for i in program.segments.get(Phase.CONTRACT, []):
         node = arguments[i.numbers[0]].node
-        written[node] += i.d * i.n if i.code == Code.TOTAL else prod(i.numbers[1:])
+        written[node] += i.d * i.n if i.code == Code.TOTAL else prod(i.numbers[1:4])
     return [Sum(node, count == prod(node.shape), node) for node, count in written.items()]
 
 

@@ -22,7 +22,7 @@ from recurra.engine.operations import OPERATIONS
 from recurra.engine.program import Program as Plan
 from recurra.errors import MissingPackageError, OptionError, ShapeError, UnsupportedError
 
-ABI = 4
+ABI = 5
 PATH = Path(os.environ.get("RECURRA_LIBRARY") or Path(__file__).with_name("_native.so"))
 
 _POLL = ctypes.CFUNCTYPE(c_int)

@@ -168,7 +168,10 @@ def walks(shape: Shape, places: Sequence[Location]) -> Iterator[tuple[int, int, 
     columns: tuple[int, tuple[int, ...]] = (1, (1,) * len(wide))
     if dims and all(stride in (0, 1) for stride in dims[-1][1]) and dims[-1][1][0] == 1:
         columns = dims.pop()
-    groups = dims.pop() if dims else (1, (0,) * len(wide))
+    # Numbers may be visited in any order: the longest dimension costs one instruction.
+    groups = (1, (0,) * len(wide))
+    if dims:
+        groups = dims.pop(max(range(len(dims)), key=lambda k: dims[k][0]))
     if prod(size for size, _ in dims) > UNROLLED:
         raise NotNativeError(f"a walk over {shape}")
     for index in combinations(*(range(size) for size, _ in dims)):

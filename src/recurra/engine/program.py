@@ -98,8 +98,8 @@ class Instruction:
 
     numbers: PRODUCT: (matrix, init) with init 0 accumulate, 1 zero, 2 operand b is a row to begin
     with; BATCHED: (I, K, J, a_i, a_k, b_k, b_j, accumulate): dst[i J + j] (+)= sum over k of
-    a[i a_i + k a_k] b[k b_k + j b_j], once per group; CONTRACT: (argument, M, N, blocks) with a's
-    and b's offsets moving on by M and N a block; TOTAL: (argument,).
+    a[i a_i + k a_k] b[k b_k + j b_j], once per group; CONTRACT: (argument, M, N, blocks,
+    inner) with a's and b's offsets moving on by M and N, `inner` times a block; TOTAL: (argument,).
     """
 
     code: int

@@ -47,6 +47,11 @@ def permuted_node(t: Translator, node: Node, order: list[int]) -> Node:
     """Dimensions of the row in another order."""
     if node.op == "permute":
         return permuted_node(t, node.inputs[0], [node.dims[k] for k in order])
+    if node.op == "view" and node.inputs[0].op == "permute" and order[0] == 0:
+        (held,) = node.inputs
+        if node.shape == (1, *held.shape):
+            turned = permuted_node(t, held, [k - 1 for k in order[1:]])
+            return t.view(turned, (1, *turned.shape))
     if order == sorted(order):
         return node
     shape = tuple(node.shape[k] for k in order)
@@ -219,21 +224,24 @@ def _copy(t: Translator, record: Record) -> list[Value]:
     return [expanded(t, t.value(record.arguments[1]), t.result(record))]
 
 
-def _padded(t: Translator, value: Value, shape: tuple[Any, ...], dim: int, start: int) -> Value:
-    """The value with zeros around it: what the gradient of a slice is."""
+def _padded(
+    t: Translator,
+    value: Value,
+    shape: tuple[Any, ...],
+    dim: int,
+    start: int,
+    number: float = 0.0,
+) -> Value:
+    """The value with one number around it, such as 0: what the gradient of a slice is."""
     size = static(value.shape[dim : dim + 1])[0]
     whole = static(shape[dim : dim + 1])[0]
     parts = [value]
     for wide, place in ((start, 0), (whole - start - size, 2)):
-        zeros = constant(t, (*value.shape[:dim], wide, *value.shape[dim + 1 :]), 0.0)
-        zeros = Value(_reordered(t, zeros, value), zeros.shape, value.before)
-        parts.insert(place, zeros)
+        edge_shape = (*value.shape[:dim], wide, *value.shape[dim + 1 :])
+        out = row_shape(edge_shape, value.before)
+        edge = t.make("expand", t.number(number), options=(out,), shape=out)
+        parts.insert(place, Value(edge, edge_shape, value.before))
     return joined(t, [each for each in parts if each.shape[dim] != 0], dim)
-
-
-def _reordered(t: Translator, zeros: Value, like: Value) -> Node:
-    out = row_shape(zeros.shape, like.before)
-    return t.make("expand", t.number(0.0), options=(out,), shape=out)
 
 
 def _slice_backward(t: Translator, record: Record) -> list[Value]:
@@ -259,6 +267,23 @@ def _select_backward(t: Translator, record: Record) -> list[Value]:
     return [_padded(t, wide, shape, dim, index % shape[dim])]
 
 
+def _constant_pad(t: Translator, record: Record) -> list[Value]:
+    value, widths = t.value(record.arguments[0]), record.arguments[1]
+    number = float(record.option(2, "value", 0.0))
+    pairs = zip(widths[::2], widths[1::2], strict=True)
+    for dim, (before, after) in zip(reversed(range(len(value.shape))), pairs, strict=False):
+        if dim == value.at and (before, after) != (0, 0):
+            raise MixingError("adds rows, or takes some of them")
+        if dim == value.at:
+            continue
+        size = static(value.shape[dim : dim + 1])[0]
+        value = sliced(t, value, dim, max(-before, 0), size - max(-after, 0))
+        whole = (*value.shape[:dim], size + before + after, *value.shape[dim + 1 :])
+        if whole != value.shape:
+            value = _padded(t, value, whole, dim, max(before, 0), number)
+    return [value]
+
+
 RULES: dict[str, Rule] = {
     **dict.fromkeys(
         ["detach", "alias", "clone", "contiguous", "lift_fresh", "lift", "positive"], same
@@ -278,6 +303,7 @@ RULES: dict[str, Rule] = {
     "stack": _stack,
     "slice_backward": _slice_backward,
     "select_backward": _select_backward,
+    "constant_pad_nd": _constant_pad,
     **dict.fromkeys(["zeros", "zeros_like", "new_zeros", "zero"], _constant(0.0)),
     **dict.fromkeys(["empty", "empty_like", "new_empty"], _constant(0.0)),
     **dict.fromkeys(["ones", "ones_like", "new_ones"], _constant(1.0)),

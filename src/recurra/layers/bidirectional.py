@@ -36,7 +36,7 @@ class Bidirectional(nn.Module):
                 f"the forward cell {forward.input_size}"
             )
         self.input_size = forward.input_size
-        self.ids, self.x_shape = forward.ids, forward.x_shape
+        self.ids, self.x_shape, self.takes = forward.ids, forward.x_shape, forward.takes
         self.output_size = forward.output_size + backward.output_size
         self.forward_cell = forward
         self.backward_cell = backward
@@ -108,7 +108,7 @@ class Bidirectional(nn.Module):
             checkpoint=checkpoint,
             weights=weights,
         )
-        y = torch.cat([y_ahead, reverse(y_back, lengths)], dim=-1)
+        y = torch.cat([y_ahead, reverse(y_back, lengths)], dim=2)
         return y, BidirectionalState(ahead, back)
 
     def _contexts(

@@ -21,8 +21,8 @@ Layer: TypeAlias = Cell[Any] | Bidirectional
 class StackContext(NamedTuple):
     """What is fixed for a sequence: each layer's own context, and the mask on each layer's output.
 
-    A mask (B, H) holds 0 where a value is dropped and 1 / (1 - dropout) where it is kept; None
-    drops nothing.
+    A mask, (B, H) or one image a row, holds 0 where a value is dropped and 1 / (1 - dropout) where
+    it is kept; None drops nothing.
     """
 
     layers: tuple[Context, ...]
@@ -46,7 +46,8 @@ class Stack(Cell[tuple[Any, ...]]):
         _check(list(self._each()), dropout)
         *_, last = self._each()
         self.input_size = next(self._each()).input_size
-        self.ids, self.x_shape = next(self._each()).ids, next(self._each()).x_shape
+        first = next(self._each())
+        self.ids, self.x_shape, self.takes = first.ids, first.x_shape, first.takes
         self.output_size = last.output_size
 
     def initial_state(self, batch_size: int) -> tuple[Any, ...]:
@@ -55,8 +56,8 @@ class Stack(Cell[tuple[Any, ...]]):
     def sample_context(self, batch_size: int) -> StackContext | None:
         """The masks of one training sequence, and what the layers draw; None in evaluation."""
         contexts = tuple(layer.sample_context(batch_size) for layer in self._each())
-        *below, _ = (self._sample_mask(layer, batch_size) for layer in self._each())
-        masks = (*below, None)
+        pairs = pairwise(self._each())
+        masks = (*(self._sample_mask(*pair, batch_size) for pair in pairs), None)
         nothing = all(part is None for part in (*contexts, *masks))
         return None if nothing else StackContext(contexts, masks)
 
@@ -138,11 +139,11 @@ class Stack(Cell[tuple[Any, ...]]):
         nothing = (None,) * len(self.layers)
         return StackContext(nothing, nothing) if context is None else context
 
-    def _sample_mask(self, layer: Layer, batch_size: int) -> Tensor | None:
+    def _sample_mask(self, layer: Layer, above: Layer, batch_size: int) -> Tensor | None:
         if not self.training or self.dropout == 0:
             return None
-        shape = (batch_size, layer.output_size)
-        return keep_mask(like(layer).detach(), shape, self.dropout)
+        shape = (layer.output_size,) if above.x_shape is None else above.x_shape
+        return keep_mask(like(layer).detach(), (batch_size, *shape), self.dropout)
 
     def _check_step(self, context: StackContext | None) -> None:
         for number, layer in enumerate(self._each()):

@@ -5,14 +5,13 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from recurra.cells import CELLS
 from recurra.errors import OptionError
-from recurra.tasks.forecast.setting import LIMITS, MODELS, Setting
+from recurra.tasks.forecast.setting import FITTING, LIMITS, MODELS, Setting
 
 GOOD = Setting("segment", "gru", 8, 7, 14, 2, 3, 1, 2, True, 0.1)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", FITTING)
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("hidden_size", [1, 7, 8])
 def test_what_fits_is_built(model, cell, hidden_size):
@@ -27,6 +26,13 @@ def test_what_fits_is_built(model, cell, hidden_size):
         torch.randn(2, 21, 2),
     )  # fmt: skip
     assert answer.shape == (2, 7)
+
+
+@pytest.mark.parametrize("cell", ["conv_gru", "conv_lstm"])
+def test_a_cell_that_reads_images_is_refused(cell):
+    with pytest.raises(OptionError) as caught:
+        replace(GOOD, cell=cell)
+    assert str(caught.value) == f'--cell is "{cell}"; what fits: {", ".join(FITTING)}'
 
 
 @pytest.mark.parametrize("name", LIMITS)

@@ -11,8 +11,13 @@ namespace {
 template <typename T>
 class Addresses {
  public:
-  Addresses(const Sums<T>& sums, const Operand& o, int64_t skipped)
-      : rows_(*sums.rows), buffer_(sums.program->buffers[o.buffer]), after_(o.after) {
+  // inner: so many rows of `width` columns lie one after another in each packed row.
+  Addresses(const Sums<T>& sums, const Operand& o, int64_t skipped, int64_t inner, int64_t width)
+      : rows_(*sums.rows),
+        buffer_(sums.program->buffers[o.buffer]),
+        after_(o.after),
+        inner_(inner),
+        width_(width) {
     const bool outer = buffer_.kind == Kind::outer;
     const Argument* argument = outer ? &sums.arguments[buffer_.argument] : nullptr;
     base_ = outer ? static_cast<const T*>(argument->ptr) : sums.memory[o.buffer];
@@ -22,9 +27,11 @@ class Addresses {
 
   void next(int64_t count, const T** out) {
     while (count > 0) {
-      const int64_t now = std::min(count, rows_.alive(t_) - r_);
-      for (int64_t i = 0; i < now; ++i) out[i] = row(r_ + i) + columns_;
-      out += now, count -= now, r_ += now;
+      const int64_t now = std::min(count, inner_ - j_);
+      const T* first = row(r_) + columns_;
+      for (int64_t i = 0; i < now; ++i) out[i] = first + (j_ + i) * width_;
+      out += now, count -= now, j_ += now;
+      if (j_ == inner_) j_ = 0, ++r_;
       if (r_ == rows_.alive(t_)) ++t_, r_ = 0;
     }
   }
@@ -42,8 +49,9 @@ class Addresses {
   const Rows& rows_;
   const Buffer& buffer_;
   const bool after_;
+  const int64_t inner_, width_;
   const T* base_;
-  int64_t batch_ = 0, time_ = 0, columns_, t_ = 0, r_ = 0;
+  int64_t batch_ = 0, time_ = 0, columns_, t_ = 0, r_ = 0, j_ = 0;
 };
 
 // One contraction and those after it that have its left-hand side; of several blocks, one.
@@ -51,7 +59,11 @@ template <typename T>
 class Together {
  public:
   Together(const Sums<T>& sums, const Instruction* first, const Instruction* end, int64_t block)
-      : sums_(sums), first_(*first), left_(sums, first->operands[0], block * first->numbers[1]) {
+      : sums_(sums),
+        first_(*first),
+        inner_(first->numbers[4]),
+        left_(sums, first->operands[0], block * inner_ * first->numbers[1], inner_,
+              first->numbers[1]) {
     for (const Instruction* i = first; i != end && sides_ < kMostRights; ++i, ++taken_) {
       if (i != first && !fits(*i)) break;
       const Argument& c = sums.arguments[i->numbers[0]];
@@ -59,7 +71,7 @@ class Together {
       const int64_t N = i->numbers[2];
       T* out = static_cast<T*>(c.ptr) + block * c.stride[0];
       right_[sides_] = {b_[sides_], out, c.stride[1], c.stride[2], N};
-      from_[sides_++].emplace(sums, i->operands[1], block * N);
+      from_[sides_++].emplace(sums, i->operands[1], block * inner_ * N, inner_, N);
     }
   }
 
@@ -67,7 +79,7 @@ class Together {
 
   // False once the call is to stop.
   bool run(int64_t share, int64_t shares) {
-    const int64_t M = first_.numbers[1], all = sums_.rows->packed();
+    const int64_t M = first_.numbers[1], all = sums_.rows->packed() * inner_;
     const int64_t units = sides_ ? sums_.kernels->contract_units(M, right_, sides_) : 0;
     const int64_t unit0 = units * share / shares, unit1 = units * (share + 1) / shares;
     if (unit0 == unit1) return true;
@@ -88,12 +100,13 @@ class Together {
   bool fits(const Instruction& i) const {
     const Operand &one = first_.operands[0], &other = i.operands[0];
     return i.code == kContract && i.numbers[3] == 1 && first_.numbers[3] == 1 &&
-           i.numbers[1] == first_.numbers[1] && one.buffer == other.buffer &&
+           i.numbers[1] == first_.numbers[1] && i.numbers[4] == inner_ && one.buffer == other.buffer &&
            one.offset == other.offset && one.after == other.after;
   }
 
   const Sums<T>& sums_;
   const Instruction& first_;
+  const int64_t inner_;
   Addresses<T> left_;
   std::optional<Addresses<T>> from_[kMostRights];
   Right<T> right_[kMostRights];

@@ -16,7 +16,7 @@ using namespace recurra;
 
 namespace {
 
-constexpr int kAbi = 4;
+constexpr int kAbi = 5;
 constexpr int64_t kMostSteps = int64_t(1) << 31;
 constexpr int64_t kMostJobs = 1024;
 constexpr int64_t kMostRows = int64_t(1) << 24;

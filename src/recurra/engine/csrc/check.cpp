@@ -272,12 +272,14 @@ class Checker {
   }
 
   void contract(const Instruction& i) {
-    arity(i, 2, 4);
+    arity(i, 2, 5);
     if (!error_.empty()) return;
     output(i);
-    const int64_t M = i.numbers[1], N = i.numbers[2], blocks = i.numbers[3];
-    operand(i.operands[0], kOuter | kKept | kHistory, {i.operands[0].offset, blocks, M, M});
-    operand(i.operands[1], kOuter | kKept | kHistory, {i.operands[1].offset, blocks, N, N});
+    const int64_t M = i.numbers[1], N = i.numbers[2], rows = i.numbers[3] * i.numbers[4];
+    require(i.numbers[4] > 0 && rows <= int64_t(1) << 30, "a contraction of so many rows");
+    if (!error_.empty()) return;
+    operand(i.operands[0], kOuter | kKept | kHistory, {i.operands[0].offset, rows, M, M});
+    operand(i.operands[1], kOuter | kKept | kHistory, {i.operands[1].offset, rows, N, N});
   }
 
   void total(const Instruction& i) {

@@ -5,12 +5,14 @@ from typing import Any
 
 from torch import nn
 
-from recurra.cells import CELLS
+from recurra.cells import CELLS, ConvGRU, ConvLSTM
 from recurra.errors import OptionError
 from recurra.models import AutoregressiveForecaster, Blend, SegmentForecaster
 from recurra.train import outline
 
 MODELS = ("segment", "autoregressive")
+# Those that read features; the others read images.
+FITTING = [name for name in CELLS if CELLS[name] not in (ConvGRU, ConvLSTM)]
 
 # Sizes beyond which a run folder is not believed.
 LIMITS = {
@@ -30,7 +32,7 @@ class Setting:
 
     Args:
         model: a name in MODELS.
-        cell: a name in CELLS.
+        cell: a name in FITTING.
         hidden_size: width of the cell, H.
         horizon: steps predicted.
         context: steps looked back.
@@ -55,8 +57,8 @@ class Setting:
     dropout: float
 
     def __post_init__(self) -> None:
-        if self.cell not in CELLS:
-            raise OptionError(f'--cell is "{self.cell}"; what fits: {", ".join(CELLS)}')
+        if self.cell not in FITTING:
+            raise OptionError(f'--cell is "{self.cell}"; what fits: {", ".join(FITTING)}')
         if self.model not in MODELS:
             raise OptionError(f'--model is "{self.model}"; what fits: {", ".join(MODELS)}')
         for name, most in LIMITS.items():
