@@ -48,6 +48,8 @@ OTHERS: dict[str, type[Cell]] = {
     "conv_lstm peephole": peeping,
 }
 SUBJECTS: dict[str, type[Cell]] = {**CELLS, **MEASURED, **VECTOR_CELLS, **ODD_CELLS, **OTHERS}
+# With what it has by default, the loop over thousands of its steps takes minutes.
+SMALLER = {"s4d": {"state_size": 8}}
 every_cell = pytest.mark.parametrize("name", SUBJECTS)
 # Those in the catalogue that read features; the others read images.
 FEATURED = [name for name in CELLS if CELLS[name](1, 1).x_shape is None]
@@ -68,7 +70,7 @@ class Case(NamedTuple):
 def build(name, F=3, H=5, dtype=torch.float64):
     """The same cell for the same arguments; it runs by its step, which is what an engine does."""
     torch.manual_seed(F + 10 * H)
-    cell = SUBJECTS[name](F, H, dtype=dtype).eval()
+    cell = SUBJECTS[name](F, H, dtype=dtype, **SMALLER.get(name, {})).eval()
     cell.form = "step"
     return cell
 
