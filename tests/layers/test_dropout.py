@@ -14,6 +14,7 @@ from recurra.layers import (
     RecurrentDropout,
     Residual,
     Stack,
+    Stream,
     WeightDrop,
 )
 
@@ -176,6 +177,16 @@ def test_a_shared_mask_serves_any_number_of_rows():
     whole, _ = cell.sequence(x, context=context)
     alone = [cell.sequence(row[None], context=context)[0] for row in x]
     assert torch.equal(whole, torch.cat(alone))
+
+
+def test_a_stream_may_be_given_a_mask_of_all_rows():
+    torch.manual_seed(0)
+    cell = PreNorm(WeightDrop(GRU(3, 4), 0.5)).requires_grad_(False)
+    context, x = cell.sample_context(2), torch.randn(2, 6, 3)
+    stream = Stream(cell, 2, context=context)
+    assert "natively" in repr(stream)
+    y, _ = cell.sequence(x, context=context)
+    assert torch.equal(torch.stack([stream.push(x[:, t]) for t in range(6)], 1), y)
 
 
 def test_options_that_do_not_fit_are_refused():

@@ -7,7 +7,7 @@ from recurra.engine.plain import loop
 from recurra.engine.reverse import reverse, reverse_reset
 from recurra.engine.run import autocasts, run
 from recurra.engine.say import say_plain
-from recurra.engine.shared import Shared
+from recurra.engine.shared import Shared, taken
 from recurra.engine.stream import Flow, Stage, lookup, stage
 from recurra.engine.together import Way, together
 from recurra.engine.tree import Tree, clear, fresh, leaves, refill, tree_map
@@ -32,6 +32,7 @@ __all__ = [
     "run",
     "say_plain",
     "stage",
+    "taken",
     "together",
     "tree_map",
     "watched",

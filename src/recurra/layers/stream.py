@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from recurra.cells.cell import Context, Inputs
-from recurra.engine import Flow, leaves, refill
+from recurra.engine import Flow, leaves, refill, taken
 from recurra.errors import OptionError, ShapeError, UnsupportedError
 from recurra.layers.coming import Form
 from recurra.layers.runners import Native, runner_of
@@ -275,7 +275,7 @@ def _check(cell: Any, rows: int, context: Context, weights: torch.dtype | None) 
         raise OptionError(f"Stream: rows is {rows}, it must lie in 0 … {MOST_ROWS}")
     if weights not in (None, torch.bfloat16):
         raise OptionError(f"Stream: weights is {weights}, torch.bfloat16 fits, or None")
-    if context is not None and any(len(each) != rows for each in leaves(context)):
+    if any(len(each) != rows for each in leaves(taken(context)[1])):
         raise ShapeError(f"Stream: the context has other rows than the stream, which has {rows}")
     if context is None and cell.sample_context(max(rows, 1)) is not None:
         raise OptionError(
