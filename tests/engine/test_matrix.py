@@ -211,6 +211,18 @@ def test_gradients_and_gradients_of_gradients(wide, erase):
     assert torch.autograd.gradgradcheck(run, there)
 
 
+def test_gradients_of_gradients_where_one_argument_is_made_from_another():
+    decay, _, b, _, d, _, S = arguments(1, 3, 1, 2, 3, wide=False)
+
+    def run(decay, b, d):
+        a = b * decay[..., None]
+        return matrix(decay, a, b, a, d, b, S)
+
+    there = [each.requires_grad_() for each in (decay, b, d)]
+    assert torch.autograd.gradcheck(run, there)
+    assert torch.autograd.gradgradcheck(run, there)
+
+
 def test_views_of_any_stride():
     B, T, N, K, V = 2, 18, 3, 5, 5
     packed = arguments(B, T, N, 4 * K, V)[3].reshape(B, T, N, 4, K)

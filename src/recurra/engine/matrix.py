@@ -231,8 +231,10 @@ def _again(
     came: tuple[Tensor, Tensor],
 ) -> list[Tensor | None]:
     """The gradients by torch's own rules, so that they can be differentiated once more."""
-    outputs = plain_matrix(*given, lengths=lengths, reset=reset)
-    wanted = [each for each, yes in zip(given, needs, strict=True) if yes]
+    # Where one of them is made from another, or is another, a gradient stops at its own alias.
+    own: Any = [None if each is None else each.view_as(each) for each in given]
+    outputs = plain_matrix(*own, lengths=lengths, reset=reset)
+    wanted = [each for each, yes in zip(own, needs, strict=True) if yes]
     gradients = torch.autograd.grad(outputs, wanted, came, create_graph=True, allow_unused=True)
     each = iter(gradients)
     return [next(each) if yes else None for yes in needs]
