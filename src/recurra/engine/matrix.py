@@ -8,7 +8,7 @@ Each batch row and head has a state S (K, V) of its own. The loops are native, f
 """
 
 from array import array
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -232,9 +232,9 @@ def _again(
 ) -> list[Tensor | None]:
     """The gradients by torch's own rules, so that they can be differentiated once more."""
     # Where one of them is made from another, or is another, a gradient stops at its own alias.
-    own: Any = [None if each is None else each.view_as(each) for each in given]
+    own = cast(Given, tuple(None if each is None else each.view_as(each) for each in given))
     outputs = plain_matrix(*own, lengths=lengths, reset=reset)
-    wanted = [each for each, yes in zip(own, needs, strict=True) if yes]
+    wanted = [each for each, yes in zip(own, needs, strict=True) if yes and each is not None]
     gradients = torch.autograd.grad(outputs, wanted, came, create_graph=True, allow_unused=True)
     each = iter(gradients)
     return [next(each) if yes else None for yes in needs]
