@@ -12,7 +12,7 @@ from torch.func import functional_call, grad, vmap
 from torch.utils.checkpoint import checkpoint
 
 from recurra.cells import CELLS, GRU, LSTM, Cell, Elman
-from recurra.engine import leaves, ops, traced
+from recurra.engine import leaves, ops, refill, traced
 from recurra.errors import OptionError, UnsupportedError
 from recurra.layers import Bidirectional, Recurrent, Stack
 
@@ -451,3 +451,15 @@ def test_hooks_of_tensors_and_modules_are_called():
     y, state = layer(x)
     (y.sum() + state.c.sum()).backward()
     assert sorted(seen) == ["backward", "forward", "summed", "weight"]
+
+
+def test_a_gradient_of_a_gradient_where_the_state_is_made_from_x():
+    cell = GRU(3, 4).double()
+    x = torch.randn(2, 3, 3, dtype=torch.float64, requires_grad=True)
+
+    def gradient(create_graph):
+        state = refill(cell.initial_state(2), [x[:, 0, :1].expand(2, 4)])
+        y, _ = cell.sequence(x, state)
+        return torch.autograd.grad(y.square().sum(), x, create_graph=create_graph)[0]
+
+    torch.testing.assert_close(gradient(True), gradient(False))

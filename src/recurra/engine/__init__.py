@@ -1,6 +1,7 @@
 """A step over time. Nothing here knows the name of a parameter."""
 
 from recurra.engine.explain import explain
+from recurra.engine.matrix import matrix
 from recurra.engine.opaque import watched
 from recurra.engine.place import NotNativeError
 from recurra.engine.plain import loop
@@ -26,6 +27,7 @@ __all__ = [
     "leaves",
     "lookup",
     "loop",
+    "matrix",
     "refill",
     "reverse",
     "reverse_reset",

@@ -249,6 +249,8 @@ def again(
     call: Call, tensors: Sequence[Tensor], needs: Sequence[bool], cotangents: Sequence[Tensor]
 ) -> list[Tensor | None]:
     """The gradient by torch's own rules, so that it can be differentiated once more."""
+    # Where one of them is made from another, a gradient stops at its own alias.
+    tensors = [each.view_as(each) for each in tensors]
     packed = eager.pack(call.rows)
     parameters, x, state, context = call.parts(tensors)
     y, last = eager.differentiable(

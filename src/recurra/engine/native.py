@@ -132,6 +132,10 @@ def _load() -> ctypes.CDLL:
     lib.recurra_push_some.argtypes = [*lib.recurra_push.argtypes, c_int64, c_int64]
     lib.recurra_run.restype = c_int
     lib.recurra_run.argtypes = [c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_char_p, c_int64]
+    lib.recurra_matrix_kept.restype = c_int64
+    lib.recurra_matrix_kept.argtypes = [c_void_p]
+    lib.recurra_matrix.restype = c_int
+    lib.recurra_matrix.argtypes = [c_void_p, c_int64, c_void_p, c_void_p, c_char_p, c_int64]
     if lib.recurra_level() is None:
         line = ctypes.create_string_buffer(LINE)
         lib.recurra_program_new(None, 0, line, LINE)
@@ -264,7 +268,7 @@ class Call:
         Raises:
             ShapeError: an argument that is needed is null, or lengths or order do not fit.
         """
-        _run(self._jobs, len(self.arguments), self.threads)
+        _run(needed().recurra_run, self._jobs, len(self.arguments), self.threads)
 
 
 def run(jobs: Sequence[Job], threads: int) -> None:
@@ -277,7 +281,28 @@ def run(jobs: Sequence[Job], threads: int) -> None:
         job.arguments if isinstance(job.arguments, array) else array("q", job.arguments)
         for job in jobs
     ]
-    _run(_words(jobs, arguments), len(jobs), threads)
+    _run(needed().recurra_run, _words(jobs, arguments), len(jobs), threads)
+
+
+def matrix_kept(job: "array[int]") -> int:
+    """Bytes that the forward of a matrix recurrence keeps for its backward.
+
+    Args:
+        job: the words of a `MatrixJob` of `csrc/matrix_run.h`.
+    """
+    found: int = needed().recurra_matrix_kept(job.buffer_info()[0])
+    if found < 0:
+        raise ShapeError("native: so many states are more than memory can hold")
+    return found
+
+
+def matrix(job: "array[int]", threads: int) -> None:
+    """Run a matrix recurrence on up to `threads` threads. Results do not depend on how many.
+
+    Raises:
+        ShapeError: an argument that is needed is null, or lengths do not fit.
+    """
+    _run(needed().recurra_matrix, job, threads)
 
 
 def _words(jobs: Sequence[Job], arguments: Sequence["array[int]"]) -> "array[int]":
@@ -287,18 +312,10 @@ def _words(jobs: Sequence[Job], arguments: Sequence["array[int]"]) -> "array[int
     return words
 
 
-def _run(jobs: "array[int]", count: int, threads: int) -> None:
+def _run(call: Callable[..., int], job: "array[int]", *given: int) -> None:
     line, poll = _line(), _polling.begin()
     try:
-        status = needed().recurra_run(
-            jobs.buffer_info()[0],
-            count,
-            threads,
-            None if _forked else team(),
-            poll,
-            line,
-            LINE,
-        )
+        status = call(job.buffer_info()[0], *given, None if _forked else team(), poll, line, LINE)
     finally:
         if poll is not None:
             _polling.end()

@@ -106,6 +106,23 @@ int recurra_run(const recurra_job* jobs, int64_t count, int64_t threads, Team te
   return static_cast<int>(run_jobs(*level, jobs, count, threads, team, poll, error, error_size));
 }
 
+int64_t recurra_matrix_kept(const recurra_matrix_job* job) {
+  if (!job || job->B < 0 || job->B > kMostSteps) return -1;
+  return matrix_kept(*job);
+}
+
+int recurra_matrix(const recurra_matrix_job* job, int64_t threads, Team team, int (*poll)(void),
+                   char* error, int64_t error_size) {
+  const char* complaint = nullptr;
+  const Level* level = chosen_level(&complaint);
+  if (level) complaint = job ? check_matrix(*job) : "matrix: no job";
+  if (complaint && *complaint) return say(error, error_size, complaint), 1;
+  char none[1];
+  if (!error || error_size <= 0) error = none, error_size = sizeof(none);
+  threads = std::clamp<int64_t>(threads, 1, kMostThreads);
+  return static_cast<int>(run_matrix(*level, *job, threads, team, poll, error, error_size));
+}
+
 void* recurra_stream_new(const recurra_stage* stages, int64_t count, int64_t rows,
                          const void* like, char* error, int64_t error_size) {
   const char* complaint = nullptr;

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "layout.h"
+#include "matrix_run.h"
 #include "pool.h"
 #include "stream.h"
 
@@ -49,6 +50,13 @@ using recurra_job = recurra::Job;
 RECURRA_API int recurra_run(const recurra_job* jobs, int64_t count, int64_t threads,
                             recurra::Team team, int (*poll)(void), char* error,
                             int64_t error_size);
+
+// The matrix recurrence of matrix.h over whole sequences. Bytes that its forward keeps for the
+// backward; -1 where the job does not fit. recurra_matrix answers as recurra_run does.
+using recurra_matrix_job = recurra::MatrixJob;
+RECURRA_API int64_t recurra_matrix_kept(const recurra_matrix_job* job);
+RECURRA_API int recurra_matrix(const recurra_matrix_job* job, int64_t threads, recurra::Team team,
+                               int (*poll)(void), char* error, int64_t error_size);
 
 // A stream of stages, each a program or, at the beginning, a lookup; see stream.h. The arguments of
 // the stages are read here and, but for matrices, at every push. like: null, or a stream of the

@@ -10,6 +10,18 @@
 
 namespace recurra::RECURRA_LEVEL {
 
+// In matrix.cpp.
+template <typename T>
+int64_t matrix_columns();
+template <typename T>
+int64_t matrix_scratch(int64_t K, int64_t V, bool backward);
+template <typename T>
+void matrix_forward(const MatrixHead<T>& h, const MatrixResult<T>& to, int64_t first, int64_t n,
+                    void* scratch, const Stop& stop);
+template <typename T>
+void matrix_backward(const MatrixHead<T>& h, const MatrixGradient<T>& to, void* scratch,
+                     const Stop& stop);
+
 template <typename T>
 constexpr Kernels<T> table() {
   Kernels<T> k{};
@@ -22,6 +34,10 @@ constexpr Kernels<T> table() {
   k.contract = contract<T>;
   k.batched = batched<T>;
   k.accumulate = accumulate<T>;
+  k.matrix_columns = matrix_columns<T>;
+  k.matrix_scratch = matrix_scratch<T>;
+  k.matrix_forward = matrix_forward<T>;
+  k.matrix_backward = matrix_backward<T>;
   set_pointwise(k);
   return k;
 }

@@ -10,6 +10,8 @@
 
 #include <cstdint>
 
+#include "matrix.h"
+
 namespace recurra {
 
 constexpr int kMostReads = 4;
@@ -97,6 +99,16 @@ struct Kernels {
   // y[(first + r) / kSumRows][g][j] += a[r][g][j] (* b[r][g][j], fused, where the walk reads two),
   // r ascending. y begins at the row of batch row 0; its column must be 1; it aliases nothing.
   void (*accumulate)(const Walk<T>& walk, int64_t rows, T* y, const T* const* x, int64_t first);
+
+  // The matrix recurrence of one head; see matrix.h. The forward works on columns
+  // first..first + n, at most matrix_columns() of them; the backward on all.
+  // scratch: matrix_scratch() bytes of the calling thread.
+  int64_t (*matrix_columns)();
+  int64_t (*matrix_scratch)(int64_t K, int64_t V, bool backward);
+  void (*matrix_forward)(const MatrixHead<T>& head, const MatrixResult<T>& to, int64_t first,
+                         int64_t n, void* scratch, const Stop& stop);
+  void (*matrix_backward)(const MatrixHead<T>& head, const MatrixGradient<T>& to, void* scratch,
+                          const Stop& stop);
 };
 
 // Level tables, each in kernels.cpp compiled with the flags of that level; which of them exist is
