@@ -16,7 +16,7 @@ from bench.user_cells import (
 from tests.engine.odd_cells import ODD_CELLS, Attending, Dropped, Memory, Observed, Waiting
 from tests.engine.user_cells import VECTOR_CELLS
 
-from recurra.cells import CELLS, LSTM, Cell
+from recurra.cells import CELLS, LSTM, Cell, LinearAttentionState
 from recurra.engine import tree_map
 
 
@@ -84,14 +84,24 @@ def _x(cell, B, T):
 
 
 def _state(cell, B):
-    """The initial state, moved a little: some states, such as a normaliser, must stay above 0."""
+    """The initial state, moved a little."""
 
     def move(part):
         if not part.is_floating_point():
             return part + torch.arange(B)
         return part + torch.rand(part.shape, dtype=part.dtype) * 0.8 - 0.4
 
-    return tree_map(move, cell.initial_state(B))
+    return lifted(tree_map(move, cell.initial_state(B)))
+
+
+def lifted(state):
+    """The same state, with what a cell divides by above 0, as that cell keeps it."""
+    if torch.is_tensor(state):
+        return state
+    if isinstance(state, LinearAttentionState):
+        return state._replace(n=state.n.abs() + 0.5)
+    parts = [lifted(part) for part in state]
+    return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
 
 
 def _context(cell, B):

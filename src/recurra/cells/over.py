@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from recurra.cells.cell import Cell, Context, State
+from recurra.cells.matrix import MatrixInputs, advance, chunked
 from recurra.engine import Tree, run, tree_map
 
 
@@ -39,6 +40,9 @@ class Ways(Protocol):
     def scan(self, keep: Tensor, add: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """h_t = keep_t * h_{t-1} + add_t, all of (B, …); every h, and the last."""
 
+    def matrix(self, inputs: MatrixInputs, S: Tensor) -> tuple[Tensor, Tensor]:
+        """A matrix a head, S (B, N, K, V), as `matrix.py` has it; o (B, N, V), and the last S."""
+
     def run(
         self, step: Callable[..., tuple[Tensor, Any]], x: Tree, state: Tree
     ) -> tuple[Tensor, Any]:
@@ -58,11 +62,14 @@ class Step:
         y = x * now if bias is None else x * now + bias
         for old, each in zip(tail.unbind(1), before, strict=True):
             y = y + old * each
-        return y, torch.cat([tail, x[:, None]], 1)[:, 1:]
+        return y, torch.cat([tail[:, 1:], x[:, None]], 1) if before else tail
 
     def scan(self, keep: Tensor, add: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         h = keep * h + add
         return h, h
+
+    def matrix(self, inputs: MatrixInputs, S: Tensor) -> tuple[Tensor, Tensor]:
+        return advance(inputs, S)
 
     def run(
         self, step: Callable[..., tuple[Tensor, Any]], x: Tree, state: Tree
@@ -120,6 +127,20 @@ class Whole:
         add = torch.cat([(add[:, 0] + keep[:, 0] * h)[:, None], add[:, 1:]], 1)
         y = associate(keep, add)
         return y, self.last(y, h)
+
+    def matrix(self, inputs: MatrixInputs, S: Tensor) -> tuple[Tensor, Tensor]:
+        decay, a, b, c, d, q = inputs
+        same = a is c
+        if self.reset is not None:
+            # Nothing of the state before is kept, and nothing is read of it.
+            decay = decay.masked_fill(_beside(self.reset, decay), 0)
+            b = None if b is None else b.masked_fill(_beside(self.reset, b), 0)
+        if self.lengths is not None:
+            over = torch.arange(self.T, device=c.device) >= self.lengths[:, None]
+            decay = decay.masked_fill(_beside(over, decay), 1)
+            c = c.masked_fill(_beside(over, c), 0)
+            a = a if a is None or same else a.masked_fill(_beside(over, a), 0)
+        return chunked(MatrixInputs(decay, c if same else a, b, c, d, q), S)
 
     def run(
         self, step: Callable[..., tuple[Tensor, Any]], x: Tree, state: Tree
