@@ -10,7 +10,15 @@ from tests.engine.user_cells import VECTOR_CELLS
 from torch import nn
 
 from recurra import cells
-from recurra.cells import CELLS, LSTM, Cell, ConvLSTM, PhasedLSTM, SLSTMState
+from recurra.cells import (
+    CELLS,
+    LSTM,
+    Cell,
+    ConvLSTM,
+    LinearAttentionState,
+    PhasedLSTM,
+    SLSTMState,
+)
 from recurra.engine import tree_map
 
 
@@ -106,7 +114,7 @@ def _x(cell, B, T, name=""):
 
 
 def _state(cell, B):
-    """The initial state, moved a little: some states, such as a normaliser, must stay above 0."""
+    """The initial state, moved a little."""
 
     def move(part):
         if not part.is_floating_point():
@@ -120,7 +128,7 @@ def lifted(state):
     """The same state, with what a cell divides by above 0, as that cell keeps it."""
     if torch.is_tensor(state):
         return state
-    if isinstance(state, SLSTMState):
+    if isinstance(state, SLSTMState | LinearAttentionState):
         return state._replace(n=state.n.abs() + 0.5)
     parts = [lifted(part) for part in state]
     return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)

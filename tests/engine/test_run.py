@@ -1,10 +1,13 @@
-"""The engine on steps that belong to no cell."""
+"""The engine on steps outside the catalogue."""
 
 from typing import NamedTuple
 
 import pytest
 import torch
+from bench.user_cells import Hidden
+from torch import nn
 
+from recurra.cells import Cell
 from recurra.engine import loop, run
 
 
@@ -81,3 +84,28 @@ def test_no_gradient_reaches_what_was_reset_away():
     last.h.sum().backward()
     assert state.h.grad.any(dim=1).tolist() == [True, False, True]
     assert initial.h.grad.any(dim=1).tolist() == [False, True, False]
+
+
+class Before(Cell[Hidden]):
+    """Mixes x with the x before, which is its state, and which one product alone reads."""
+
+    def __init__(self):
+        super().__init__()
+        self.input_size, self.output_size = 3, 3
+        self.mix = nn.Parameter(torch.tensor([0.2, 0.5, 0.9]))
+        self.product = nn.Linear(3, 3)
+
+    def initial_state(self, batch_size):
+        return Hidden(self.mix.new_zeros(batch_size, 3))
+
+    def step(self, x, state, context=None):
+        return torch.tanh(self.product(x + self.mix * (state.h - x))), Hidden(x)
+
+
+def test_a_state_that_becomes_x_is_not_written_over_before():
+    torch.manual_seed(0)
+    cell, x = Before().double().requires_grad_(False), torch.randn(2, 5, 3, dtype=torch.float64)
+    y, last = cell.sequence(x)
+    want, _ = loop(cell.step, x, cell.initial_state(2))
+    torch.testing.assert_close(y, want)
+    assert torch.equal(last.h, x[:, -1])

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from recurra.cells.cell import Cell, Context, State
+from recurra.cells.matrix import MatrixInputs, advance, chunked
 from recurra.engine import Tree, run, tree_map
 
 Pair: TypeAlias = tuple[Tensor, Tensor]  # the real and the imaginary part
@@ -51,6 +52,9 @@ class Ways(Protocol):
     def scan_complex(self, keep: Pair, add: Pair, h: Pair) -> tuple[Pair, Pair]:
         """As `scan`, on complex numbers as pairs of their real and imaginary parts."""
 
+    def matrix(self, inputs: MatrixInputs, S: Tensor) -> tuple[Tensor, Tensor]:
+        """A matrix a head, S (B, N, K, V), as `matrix.py` has it; o (B, N, V), and the last S."""
+
     def run(
         self, step: Callable[..., tuple[Tensor, Any]], x: Tree, state: Tree
     ) -> tuple[Tensor, Any]:
@@ -82,6 +86,9 @@ class Step:
         real = keep[0] * h[0] - keep[1] * h[1] + add[0]
         imag = keep[0] * h[1] + keep[1] * h[0] + add[1]
         return (real, imag), (real, imag)
+
+    def matrix(self, inputs: MatrixInputs, S: Tensor) -> tuple[Tensor, Tensor]:
+        return advance(inputs, S)
 
     def run(
         self, step: Callable[..., tuple[Tensor, Any]], x: Tree, state: Tree
@@ -149,6 +156,20 @@ class Whole:
             return (real, imag), (state.real, state.imag)
         y, last = self.scan(torch.complex(*keeps), torch.complex(*adds), torch.complex(*h))
         return (y.real, y.imag), (last.real, last.imag)
+
+    def matrix(self, inputs: MatrixInputs, S: Tensor) -> tuple[Tensor, Tensor]:
+        decay, a, b, c, d, q = inputs
+        same = a is c
+        if self.reset is not None:
+            # Nothing of the state before is kept, and nothing is read of it.
+            decay = decay.masked_fill(_beside(self.reset, decay), 0)
+            b = None if b is None else b.masked_fill(_beside(self.reset, b), 0)
+        if self.lengths is not None:
+            over = torch.arange(self.T, device=c.device) >= self.lengths[:, None]
+            decay = decay.masked_fill(_beside(over, decay), 1)
+            c = c.masked_fill(_beside(over, c), 0)
+            a = a if a is None or same else a.masked_fill(_beside(over, a), 0)
+        return chunked(MatrixInputs(decay, c if same else a, b, c, d, q), S)
 
     def run(
         self, step: Callable[..., tuple[Tensor, Any]], x: Tree, state: Tree

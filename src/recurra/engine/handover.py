@@ -120,6 +120,8 @@ class Handover:
             return False
         after = BACKWARD[-1] if self.back else FORWARD[-1]
         read = [each for node in self.segments.nodes[after] for each in node.inputs]
+        # A state may become what came in, such as x itself; it is copied after the last operation.
+        read += self.plan.outputs("dstate" if self.back else "state")
         held = [self.locator.glimpse(each) for each in read]
         return not any(each is not None and each.buffer == buffer for each in held)
 
