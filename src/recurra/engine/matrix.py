@@ -17,7 +17,7 @@ from torch import Tensor
 from recurra.engine import native
 from recurra.engine.autograd import asked, uncast
 from recurra.engine.look import TENSORS
-from recurra.engine.machine import aligned, memory
+from recurra.engine.machine import aligned, blank, memory
 from recurra.engine.opaque import watched
 from recurra.errors import ShapeError
 
@@ -171,7 +171,7 @@ def _forward(
 
 
 def _like(tensor: Tensor) -> Tensor:
-    return torch.empty_like(tensor, memory_format=torch.contiguous_format)
+    return blank(tensor.shape, tensor.dtype)
 
 
 class _Matrix(torch.autograd.Function):

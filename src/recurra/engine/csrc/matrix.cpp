@@ -109,16 +109,18 @@ RECURRA_INLINE void step(T* S, const MatrixHead<T>& h, int64_t t, const T* b, ve
   const int64_t along = h.along_decay, K = h.K;
   vec<T> next[C] = {}, out[C] = {};
   for (int64_t k = 0; k < K; k++) {
+    // Read once a row: a store to S might change them, for all that the compiler knows.
     const vec<T> keep = splat(decay[k * along]), add = splat(c[k]), ask = splat(q[k]);
+    const vec<T> take = erase ? splat(a[k]) : keep, look = erase ? splat(b[k]) : keep;
 #pragma GCC unroll 16
     for (int v = 0; v < C; v++) {
       T* at = S + (k * C + v) * L;
       vec<T> s = load(at) * keep;
-      if constexpr (erase) s = fma(splat(a[k]), w[v], s);
+      if constexpr (erase) s = fma(take, w[v], s);
       s = fma(add, d[v], s);
       store<T>(at, s);
       out[v] = fma(ask, s, out[v]);
-      if constexpr (erase) next[v] = fma(splat(b[k]), s, next[v]);
+      if constexpr (erase) next[v] = fma(look, s, next[v]);
     }
   }
 #pragma GCC unroll 16
@@ -275,13 +277,15 @@ void again(const Work<T>& work, int64_t i, int64_t t, const T* next_b, int64_t j
   for (int64_t k = 0; k < K; k++) {
     vec<T> q[kGroup<T>];
     of_q.begin(k, q);
+    const vec<T> keep = splat(decay[k * along]), add = splat(c[k]);
+    const vec<T> take = erase ? splat(a[k]) : keep, look = erase ? splat(next_b[k]) : keep;
 #pragma GCC unroll 16
     for (int v = 0; v < C; v++) {
-      vec<T> s = load(before + k * ld + v * L) * splat(decay[k * along]);
-      if constexpr (erase) s = fma(splat(a[k]), w[v], s);
-      s = fma(splat(c[k]), d[v], s);
+      vec<T> s = load(before + k * ld + v * L) * keep;
+      if constexpr (erase) s = fma(take, w[v], s);
+      s = fma(add, d[v], s);
       store<T>(after + k * ld + v * L, s);
-      if constexpr (erase) next[v] = fma(splat(next_b[k]), s, next[v]);
+      if constexpr (erase) next[v] = fma(look, s, next[v]);
       q[v % kGroup<T>] = fma(s, out[v], q[v % kGroup<T>]);
     }
     of_q.end(k, q);
