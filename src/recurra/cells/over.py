@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from recurra.cells.cell import Cell, Context, State
 from recurra.cells.matrix import MatrixInputs, advance, chunked
-from recurra.engine import Tree, run, tree_map
+from recurra.engine import Tree, matrix, run, tree_map
 
 Pair: TypeAlias = tuple[Tensor, Tensor]  # the real and the imaginary part
 
@@ -159,6 +159,10 @@ class Whole:
 
     def matrix(self, inputs: MatrixInputs, S: Tensor) -> tuple[Tensor, Tensor]:
         decay, a, b, c, d, q = inputs
+        if self.native:
+            found = matrix(decay, a, b, c, d, q, S, self.lengths, self.reset)
+            if found is not None:
+                return found
         same = a is c
         if self.reset is not None:
             # Nothing of the state before is kept, and nothing is read of it.
