@@ -151,7 +151,7 @@ def test_solvers_meet_the_flow():
 @pytest.mark.parametrize("make", [LTC, ODERNN])
 def test_no_time_at_all_keeps_the_flow_where_it_is(make):
     cell, h = build(make), draw(2, 4)
-    state = cell.initial_state(2)._replace(**{"v" if make is LTC else "h": h})
+    state = cell.initial_state(2)._replace(h=h)
     x = Timed(draw(2, 3), torch.zeros(2, dtype=torch.float64))
     y, _ = cell.step(x, state)
     if make is LTC:

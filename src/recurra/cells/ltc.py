@@ -31,9 +31,9 @@ from recurra.cells.timed import Timed, as_timed
 
 
 class LTCState(NamedTuple):
-    """`v` is the voltage of each neuron."""
+    """`h` is the voltage of each neuron, v."""
 
-    v: Float[Tensor, "B H"]
+    h: Float[Tensor, "B H"]
 
 
 class LTC(Cell[LTCState]):
@@ -86,7 +86,7 @@ class LTC(Cell[LTCState]):
         d, cm, gleak = gap / self.unfolds, F.softplus(self.raw_cm), F.softplus(self.raw_gleak)
         driven, opened = self.sensors(value * self.input_w + self.input_b)
         driven, opened = gleak * self.vleak + driven, gleak + EPSILON + opened
-        v = state.v
+        v = state.h
         for _ in range(self.unfolds):
             current, conductance = self.neurons(v)
             v = (cm * v + d * (driven + current)) / (cm + d * (opened + conductance))
