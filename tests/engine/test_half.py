@@ -16,15 +16,14 @@ from recurra.errors import OptionError
 from recurra.layers import Bidirectional, Recurrent, Stack
 
 HALF = torch.bfloat16
-# Two run in plain torch, step after step; two multiply with what they make of their parameter.
-OTHERS = ("counting", "careless", "orthogonal", "antisymmetric")
+# Two run in plain torch, step after step; two multiply with what they make of their parameter, and
+# one, where everything is seen, a parameter with ones, which is done once a call and not rounded.
+OTHERS = ["counting", "careless", "orthogonal", "antisymmetric", "gru_d", "gru_d over time"]
 NAMES = [name for name in SUBJECTS if name not in OTHERS]
-WITHOUT = ["scan"]  # a product
-# Matrices by name that no product takes: what they hold meets the state number by number.
-BESIDE = {
-    "Mamba": ["A_log", "conv1d.weight"],
-    "S4D": ["A_log_real", "A_imag", "C_real", "C_imag"],
-}
+WITHOUT = ["scan", "ltc", "ltc over time"]  # a product
+# Parameters of more than one dimension that no product takes.
+ELEMENTWISE = ["weight_peephole", "raw_w", "sigma", "mu", "erev", "conv1d.weight", "conv_weight"]
+ELEMENTWISE += ["A_log", "A_log_real", "A_imag", "C_real", "C_imag"]
 every_cell = pytest.mark.parametrize("name", NAMES)
 LENGTHS = torch.tensor([6, 2, 0, 5])
 
@@ -41,9 +40,9 @@ def still(name, B=4, T=6, F=5, H=17):
 def rounded(cell):
     """A copy whose matrices have been through bfloat16."""
     cell = copy.deepcopy(cell)
-    beside = BESIDE.get(type(cell).__name__, [])
-    for name, each in cell.named_parameters():
-        if each.ndim > 1 and name not in beside and "bias" not in name:
+    for name, each in (*cell.named_parameters(), *cell.named_buffers()):
+        beside = name in ELEMENTWISE or "bias" in name
+        if each.ndim > 1 and not beside:
             each.data = each.data.to(HALF).to(each.dtype)
     return cell
 

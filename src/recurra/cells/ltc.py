@@ -2,16 +2,16 @@
 
     x' = w_in * x_t + b_in
     S_jk(u) = w_jk * sigmoid(sigma_jk * (u_j - mu_jk))                 synapse from j to k
-    v ← (cm * v + d * (g * e + Σ_j S_jk(v) E_jk + Σ_j S'_jk(x') E'_jk))
-        / (cm + d * (g + Σ_j S_jk(v) + Σ_j S'_jk(x') + 1e-8))          `unfolds` times a step
-    y_t = w_out * v + b_out                                            d = gap_t / unfolds
+    G = g + Σ_j S_jk(v) + Σ_j S'_jk(x') + 1e-8
+    v ← v + d * (g * e + Σ_j S_jk(v) E_jk + Σ_j S'_jk(x') E'_jk - G * v) / (cm + d * G)
+    y_t = w_out * v + b_out                  d = gap_t / unfolds; `unfolds` times a step
 
-One semi-implicit Euler step is written with d multiplied through, so that no time may pass. Every
-neuron has a synapse to every neuron, and every input to every neuron. The capacitances cm, leaks g
-and weights w are kept positive: what is learned is their inverse softplus. First values, in the
-units of the authors' program: g ~ U(.001, 1), e ~ U(-.2, .2), cm ~ U(.4, .6), w ~ U(.001, 1),
-sigma ~ U(3, 8), mu ~ U(.3, .8), E is -1 for one synapse in three and 1 for the others, w_in and
-w_out are 1, b_in and b_out 0.
+A semi-implicit Euler step is written as what it adds to v: the same numbers as the published
+quotient, but no time may pass, and no sums cancel in the gradient of cm. Every neuron has a synapse
+to every neuron, and every input to every neuron. The capacitances cm, leaks g and weights w are
+kept positive: what is learned is their inverse softplus. First values, as in the authors' program:
+g ~ U(.001, 1), e ~ U(-.2, .2), cm ~ U(.4, .6), w ~ U(.001, 1), sigma ~ U(3, 8), mu ~ U(.3, .8),
+E is -1 for one synapse in three and 1 for the others, w_in and w_out are 1, b_in and b_out 0.
 
 Source: Hasani, Lechner, Amini, Rus and Grosu, "Liquid Time-constant Networks", 2021, AAAI,
 arXiv:2006.04439, equation 3 (the fused solver) and algorithm 1, and the authors' program for the
@@ -31,9 +31,9 @@ from recurra.cells.timed import Timed, as_timed
 
 
 class LTCState(NamedTuple):
-    """`v` is the voltage of each neuron."""
+    """`h` is the voltage of each neuron, v."""
 
-    v: Float[Tensor, "B H"]
+    h: Float[Tensor, "B H"]
 
 
 class LTC(Cell[LTCState]):
@@ -86,10 +86,11 @@ class LTC(Cell[LTCState]):
         d, cm, gleak = gap / self.unfolds, F.softplus(self.raw_cm), F.softplus(self.raw_gleak)
         driven, opened = self.sensors(value * self.input_w + self.input_b)
         driven, opened = gleak * self.vleak + driven, gleak + EPSILON + opened
-        v = state.v
+        v = state.h
         for _ in range(self.unfolds):
             current, conductance = self.neurons(v)
-            v = (cm * v + d * (driven + current)) / (cm + d * (opened + conductance))
+            leaving = opened + conductance
+            v = v + d * (driven + current - leaving * v) / (cm + d * leaving)
         return v * self.output_w + self.output_b, LTCState(v)
 
 

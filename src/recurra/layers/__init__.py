@@ -1,4 +1,4 @@
-"""Cells over ragged batches: direction, stacking, dropout, weights from torch."""
+"""Cells over ragged batches: direction, stacking, dropout, readouts, weights from torch."""
 
 from recurra.layers.bidirectional import Bidirectional, BidirectionalState
 from recurra.layers.block import Block, BlockState
@@ -18,6 +18,7 @@ from recurra.layers.penalties import activation_penalty, temporal_activation_pen
 from recurra.layers.pre_norm import PreNorm
 from recurra.layers.recurrent import Recurrent
 from recurra.layers.residual import Residual
+from recurra.layers.ridge import Ridge
 from recurra.layers.short_convolution import ShortConvolution, ShortConvolutionState
 from recurra.layers.stack import Layer, Stack, StackContext
 from recurra.layers.stream import Stream
@@ -43,6 +44,7 @@ __all__ = [
     "RecurrentContext",
     "RecurrentDropout",
     "Residual",
+    "Ridge",
     "ShortConvolution",
     "ShortConvolutionState",
     "Stack",
