@@ -129,6 +129,7 @@ class Whole:
         return y, self.last(y, h)
 
     def matrix(self, inputs: MatrixInputs, S: Tensor) -> tuple[Tensor, Tensor]:
+        # TODO: when the engine has a kernel, self.native gives it inputs, lengths and reset here.
         decay, a, b, c, d, q = inputs
         same = a is c
         if self.reset is not None:
