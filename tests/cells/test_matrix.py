@@ -30,9 +30,10 @@ def random_inputs(B, T, N, K, V, wide, kind, decay, dtype=torch.float64):
 
     D = decay(torch.rand(B, T, N, *([K] if wide else []), dtype=dtype)).requires_grad_()
     c, d, q = key(), draw(V).requires_grad_(), draw(K).requires_grad_()
-    b = key()
-    part = (0.7 * b.detach()).requires_grad_()  # an a far from b would let S grow without end
-    a, b = {"none": (None, None), "same": (c, key()), "other": (part, b)}[kind]
+    # A b far from a would let S grow without end.
+    b = key() if kind == "other" else c.detach().clone().requires_grad_()
+    part = (0.7 * b.detach()).requires_grad_()
+    a, b = {"none": (None, None), "same": (c, part), "other": (part, b)}[kind]
     return MatrixInputs(D, a, b, c, d, q)
 
 
