@@ -59,6 +59,8 @@ SUBJECTS: dict[str, type[Cell]] = {**CELLS, **MEASURED, **VECTOR_CELLS, **ODD_CE
 # With what it has by default, the loop over thousands of its steps takes minutes.
 SMALLER = {"s4d": {"state_size": 8}}
 every_cell = pytest.mark.parametrize("name", SUBJECTS)
+# One of each kind in the catalogue, for laws of what stands around a cell, which take long.
+FEW = ["elman", "gru", "lstm", "slstm", "gru_d", "mingru", "mamba", "gated_deltanet"]
 # Those in the catalogue that read features; the others read images.
 FEATURED = [name for name in CELLS if CELLS[name](1, 1).x_shape is None]
 

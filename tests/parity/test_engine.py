@@ -5,10 +5,9 @@ float64 is held against the loop itself; float32 against the same loop in float6
 
 import pytest
 import torch
-from tests.engine.subjects import SUBJECTS, example
+from tests.engine.subjects import FEW, SUBJECTS, example
 from tests.engine.truth import TOLERANCE, assert_parity, assert_same, by_rows, by_steps, measure
 
-from recurra.cells import CELLS
 from recurra.engine import leaves, tree_map
 from recurra.layers import Recurrent
 
@@ -183,11 +182,9 @@ def test_numbers_below_the_smallest_normal_one(name, dtype):
 
 
 @every_dtype
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FEW)
 def test_many_steps(name, dtype):
-    # A layer norm over few columns is steep: where they nearly agree it divides by almost nothing.
-    T, H = (128, 4) if name in HEAVY else (4096, 32)
-    case = example(name, 2, T, 3, H, dtype)
+    case = example(name, 2, 4096, 3, 32, dtype)
     hold_whole(case, measure(case, *case.sequence()))
 
 

@@ -1,20 +1,19 @@
 """Laws that every cell obeys: outputs, states and gradients."""
 
-from functools import partial
 from typing import NamedTuple
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.engine.subjects import FEATURED, lifted
+from tests.engine.subjects import FEATURED, FEW, lifted
 from torch import nn
 
 from recurra.cells import CELLS, LSTM, Cell
 from recurra.engine import leaves, loop, tree_map
 from recurra.layers import Recurrent, Stack
 
-few = settings(max_examples=20, deadline=None, derandomize=True)
+few = settings(max_examples=8, deadline=None, derandomize=True)
 
 
 class DecayState(NamedTuple):
@@ -46,16 +45,15 @@ def projected(input_size, hidden_size, **options):
     return LSTM(input_size, hidden_size + 2, proj_size=hidden_size, **options)
 
 
-SINGLE = {**{name: CELLS[name] for name in FEATURED}, "lstm projected": projected, "user": Decay}
+OWN = {"lstm projected": projected, "user": Decay}
+SINGLE = {**{name: CELLS[name] for name in FEATURED}, **OWN}
 
 
 def twice(make):
     return lambda F, H, **options: Stack([make(F, H, **options), make(H, H + 1, **options)], 0.5)
 
 
-# Sums over many numbers round more than what is asked here of float32.
-SINGLE["s4d"] = partial(SINGLE["s4d"], state_size=8)
-SUBJECTS = {**SINGLE, **{f"{name} twice": twice(make) for name, make in SINGLE.items()}}
+SUBJECTS = {**SINGLE, **{f"{name} twice": twice(SINGLE[name]) for name in (*FEW, *OWN)}}
 every_subject = pytest.mark.parametrize("name", SUBJECTS)
 
 
@@ -91,20 +89,9 @@ def measure(y, state, inputs):
     return [*parts, *torch.autograd.grad(value, inputs, materialize_grads=True)]
 
 
-def assert_same(got, want, tolerance=1e-12, scale=1.0):
+def assert_same(got, want, tolerance=1e-12):
     for g, w in zip(got, want, strict=True):
-        torch.testing.assert_close(g, w, rtol=tolerance, atol=tolerance * scale)
-
-
-def steepness(name, values):
-    """The largest number of all, where what is small may be what is left of large ones.
-
-    A norm of one column, or of columns that nearly agree, divides by almost nothing: gradients grow
-    from step to step, and those that are 0 are differences of the others.
-    """
-    if not name.startswith("layer_norm_lstm"):
-        return 1.0
-    return max(1.0, *(value.abs().max().item() for value in values if value.numel()))
+        torch.testing.assert_close(g, w, rtol=tolerance, atol=tolerance)
 
 
 def floats(state):
@@ -130,15 +117,14 @@ def test_a_sequence_is_its_steps(name, B, T, F):
     assert_same(measure(*cell.sequence(x, state), inputs), want)
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize(("B", "F", "H"), [(1, 1, 1), (5, 3, 7), (2, 17, 13)])
 @every_subject
-def test_it_begins_at_the_initial_state(name, B, F, H, dtype):
-    cell, x = build(name, F, H, dtype), normal(B, 4, F, dtype=dtype)
+def test_it_begins_at_the_initial_state(name, B, F, H):
+    # In float32 a loop rounds as much as the engine; tests/parity holds both against float64.
+    cell, x = build(name, F, H), normal(B, 4, F)
     inputs = [x, *cell.parameters()]
     want = measure(*loop(cell.step, x, cell.initial_state(B)), inputs)
-    tolerance = 1e-12 if dtype == torch.float64 else 1e-5
-    assert_same(measure(*cell.sequence(x), inputs), want, tolerance, steepness(name, want))
+    assert_same(measure(*cell.sequence(x), inputs), want)
 
 
 @every_subject

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.engine.subjects import FEATURED, lifted
+from tests.engine.subjects import FEW, lifted
 from torch.nn.functional import pad
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -31,7 +31,7 @@ def deep(make):
 
 
 every_layer = pytest.mark.parametrize("shape", [backwards, both, deep])
-every_cell = pytest.mark.parametrize("name", FEATURED)
+every_cell = pytest.mark.parametrize("name", FEW)
 
 
 def build(shape, name):

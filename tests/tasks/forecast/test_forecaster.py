@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from tests.engine.subjects import FEW
 
 from recurra.errors import DataError, OptionError
 from recurra.tasks import Forecaster
-from recurra.tasks.forecast.setting import FITTING, MODELS
+from recurra.tasks.forecast.setting import MODELS
 
 COLUMNS = ["unique_id", "ds", "y_hat", "lo-80", "hi-80", "lo-95", "hi-95"]
 FAST = {"hidden_size": 4, "batch_size": 2, "epochs": 1, "quiet": True}
@@ -123,7 +124,7 @@ def test_a_series_may_end_earlier_or_be_short(many):
     assert fitted.predict(tiny)["y_hat"].notna().all()
 
 
-@pytest.mark.parametrize("cell", FITTING)
+@pytest.mark.parametrize("cell", FEW)
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_and_cell_learns(bakery, model, cell):
     fitted = Forecaster(horizon=3, season=7, context=7, model=model, cell=cell, **FAST)
