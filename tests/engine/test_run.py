@@ -109,3 +109,33 @@ def test_a_state_that_becomes_x_is_not_written_over_before():
     want, _ = loop(cell.step, x, cell.initial_state(2))
     torch.testing.assert_close(y, want)
     assert torch.equal(last.h, x[:, -1])
+
+
+class Half(Cell[Hidden]):
+    """The gradient of a product is joined of what is computed and of a slice of y's own."""
+
+    def __init__(self):
+        super().__init__()
+        self.input_size, self.output_size = 3, 8
+        self.plain = nn.Linear(3, 5, bias=False, dtype=torch.float64)
+        self.partly = nn.Linear(3, 3, bias=False, dtype=torch.float64)
+
+    def initial_state(self, batch_size):
+        return Hidden(self.plain.weight.new_zeros(batch_size))
+
+    def step(self, x, state, context=None):
+        h = state.h + 1
+        one = self.partly(x)[:, None]
+        turned = one[..., :2] * torch.cos(h)[:, None, None]
+        partly = torch.cat([turned, one[..., 2:]], -1)
+        return torch.cat([self.plain(x), partly.flatten(1)], 1), Hidden(h)
+
+
+def test_a_gradient_that_is_joined_with_a_slice_of_what_comes_in():
+    torch.manual_seed(0)
+    cell, x = Half(), torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)
+    state = cell.initial_state(2)
+    found = [run(cell.step, x, state)[0], loop(cell.step, x, state)[0]]
+    got, want = (torch.autograd.grad(y.square().sum(), [x, *cell.parameters()]) for y in found)
+    for one, other in zip(got, want, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)

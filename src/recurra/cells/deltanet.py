@@ -24,7 +24,8 @@ from torch.nn import functional as F
 from recurra.cells.check import positive
 from recurra.cells.heads import count, divided, even, unit
 from recurra.cells.matrix import MatrixInputs
-from recurra.cells.over import Linear, Ways
+from recurra.cells.matrix_cell import Beside, MatrixCell, Rest
+from recurra.cells.over import Ways
 from recurra.cells.rates import convolution
 
 EPS = 1e-5
@@ -37,7 +38,7 @@ class DeltaNetState(NamedTuple):
     tail: Float[Tensor, "B W C"]
 
 
-class DeltaNet(Linear[DeltaNetState]):
+class DeltaNet(MatrixCell[DeltaNetState]):
     """The delta rule with learned rates.
 
     Args:
@@ -48,8 +49,6 @@ class DeltaNet(Linear[DeltaNetState]):
         signed: the eigenvalues of a step lie in (-1, 1) rather than in (0, 1): β becomes 2 β, with
             which a state can change its sign (Grazzi et al., 2024, arXiv:2411.12537).
     """
-
-    fast_step = False
 
     def __init__(
         self,
@@ -80,14 +79,17 @@ class DeltaNet(Linear[DeltaNetState]):
         S = zeros(batch_size, self.num_heads, self.K, self.K)
         return DeltaNetState(S, zeros(batch_size, W - 1, C))
 
-    def over(
-        self, x: Float[Tensor, "B ... F"], state: DeltaNetState, ways: Ways
-    ) -> tuple[Float[Tensor, "B ... H"], DeltaNetState]:
-        qkv, tail = ways.convolve(self.project(x), state.tail, self.conv_weight)
+    def before(
+        self, x: Float[Tensor, "B ... F"], rest: Rest, ways: Ways
+    ) -> tuple[MatrixInputs, Beside, Rest]:
+        qkv, tail = ways.convolve(self.project(x), rest[0], self.conv_weight)
         q, k, v = divided(F.silu(qkv), 3, self.num_heads).unbind(-3)
         q, k = unit(q) * self.K**-0.5, unit(k)
         rate = torch.sigmoid(self.rate(x))[..., None]
         write = (2 * rate if self.signed else rate) * k
         decay = torch.ones_like(k[..., 0])
-        o, S = ways.matrix(MatrixInputs(decay, write, k, write, v, q), state.S)
-        return self.output(even(o, self.norm_weight, EPS).flatten(-2)), DeltaNetState(S, tail)
+        return MatrixInputs(decay, write, k, write, v, q), (), (tail,)
+
+    def after(self, o: Float[Tensor, "B ... N V"], beside: Beside) -> Float[Tensor, "B ... H"]:
+        y: Tensor = self.output(even(o, self.norm_weight, EPS).flatten(-2))
+        return y

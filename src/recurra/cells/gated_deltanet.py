@@ -25,7 +25,8 @@ from torch.nn import functional as F
 from recurra.cells.check import positive
 from recurra.cells.heads import count, divided, even, unit
 from recurra.cells.matrix import MatrixInputs
-from recurra.cells.over import Linear, Ways
+from recurra.cells.matrix_cell import Beside, MatrixCell, Rest
+from recurra.cells.over import Ways
 from recurra.cells.rates import convolution, log_rates, time_step_bias
 
 EPS = 1e-6
@@ -38,7 +39,7 @@ class GatedDeltaNetState(NamedTuple):
     tail: Float[Tensor, "B W C"]
 
 
-class GatedDeltaNet(Linear[GatedDeltaNetState]):
+class GatedDeltaNet(MatrixCell[GatedDeltaNetState]):
     """The delta rule with a decay a head.
 
     Args:
@@ -50,8 +51,6 @@ class GatedDeltaNet(Linear[GatedDeltaNetState]):
         signed: the eigenvalues of a step lie in (-1, 1) rather than in (0, 1): β becomes 2 β, with
             which a state can change its sign (Grazzi et al., 2024, arXiv:2411.12537).
     """
-
-    fast_step = False
 
     def __init__(
         self,
@@ -88,11 +87,11 @@ class GatedDeltaNet(Linear[GatedDeltaNetState]):
         S = zeros(batch_size, self.num_heads, self.K, self.V)
         return GatedDeltaNetState(S, zeros(batch_size, W - 1, C))
 
-    def over(
-        self, x: Float[Tensor, "B ... F"], state: GatedDeltaNetState, ways: Ways
-    ) -> tuple[Float[Tensor, "B ... H"], GatedDeltaNetState]:
+    def before(
+        self, x: Float[Tensor, "B ... F"], rest: Rest, ways: Ways
+    ) -> tuple[MatrixInputs, Beside, Rest]:
         N, K, V = self.num_heads, self.K, self.V
-        qkv, tail = ways.convolve(self.project(x), state.tail, self.conv_weight)
+        qkv, tail = ways.convolve(self.project(x), rest[0], self.conv_weight)
         parts = torch.split(F.silu(qkv), [N * K, N * K, N * V], -1)
         q, k, v = (divided(part, N) for part in parts)
         q, k = unit(q) * K**-0.5, unit(k)
@@ -100,6 +99,9 @@ class GatedDeltaNet(Linear[GatedDeltaNetState]):
         write = (2 * rate if self.signed else rate) * k
         decay = torch.exp(-self.log_rate.exp() * F.softplus(self.decay(x) + self.decay_bias))
         read = decay[..., None] * k
-        o, S = ways.matrix(MatrixInputs(decay, write, read, write, v, q), state.S)
-        y = F.silu(self.gate(x)) * even(o, self.norm_weight, EPS).flatten(-2)
-        return self.output(y), GatedDeltaNetState(S, tail)
+        return MatrixInputs(decay, write, read, write, v, q), (self.gate(x),), (tail,)
+
+    def after(self, o: Float[Tensor, "B ... N V"], beside: Beside) -> Float[Tensor, "B ... H"]:
+        read = F.silu(beside[0]) * even(o, self.norm_weight, EPS).flatten(-2)
+        y: Tensor = self.output(read)
+        return y

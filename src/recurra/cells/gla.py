@@ -23,7 +23,8 @@ from torch.nn import functional as F
 from recurra.cells.check import positive
 from recurra.cells.heads import count, divided, even
 from recurra.cells.matrix import MatrixInputs
-from recurra.cells.over import Linear, Ways
+from recurra.cells.matrix_cell import Beside, MatrixCell, Rest
+from recurra.cells.over import Ways
 
 EPS = 1e-5
 SOFTEN = 16
@@ -35,7 +36,7 @@ class GLAState(NamedTuple):
     S: Float[Tensor, "B N K V"]
 
 
-class GLA(Linear[GLAState]):
+class GLA(MatrixCell[GLAState]):
     """Gated linear attention.
 
     Args:
@@ -46,8 +47,6 @@ class GLA(Linear[GLAState]):
         signed: decays lie in (-1, 1) rather than in (0, 1): α becomes 2 α - 1, with which a state
             can change its sign (Grazzi et al., 2024, arXiv:2411.12537).
     """
-
-    fast_step = False
 
     def __init__(
         self,
@@ -84,14 +83,17 @@ class GLA(Linear[GLAState]):
         zeros = self.norm_weight.new_zeros
         return GLAState(zeros(batch_size, self.num_heads, self.K, self.V))
 
-    def over(
-        self, x: Float[Tensor, "B ... F"], state: GLAState, ways: Ways
-    ) -> tuple[Float[Tensor, "B ... H"], GLAState]:
+    def before(
+        self, x: Float[Tensor, "B ... F"], rest: Rest, ways: Ways
+    ) -> tuple[MatrixInputs, Beside, Rest]:
         N = self.num_heads
         q, k = divided(self.query(x), N) * self.K**-0.5, divided(self.key(x), N)
-        v, g = divided(self.value(x), N), self.gate(x)
+        v = divided(self.value(x), N)
         decay = torch.exp(F.logsigmoid(self.decay_up(self.decay_down(x))) / SOFTEN)
         decay = divided(2 * decay - 1 if self.signed else decay, N)
-        o, S = ways.matrix(MatrixInputs(decay, None, None, k, v, q), state.S)
-        y = F.silu(g) * even(o, self.norm_weight, EPS).flatten(-2)
-        return self.output(y), GLAState(S)
+        return MatrixInputs(decay, None, None, k, v, q), (self.gate(x),), ()
+
+    def after(self, o: Float[Tensor, "B ... N V"], beside: Beside) -> Float[Tensor, "B ... H"]:
+        read = F.silu(beside[0]) * even(o, self.norm_weight, EPS).flatten(-2)
+        y: Tensor = self.output(read)
+        return y

@@ -25,7 +25,8 @@ from torch.nn import functional as F
 from recurra.cells.check import positive
 from recurra.cells.heads import count, divided, even, unit
 from recurra.cells.matrix import MatrixInputs
-from recurra.cells.over import Linear, Ways
+from recurra.cells.matrix_cell import Beside, MatrixCell, Rest
+from recurra.cells.over import Ways
 from recurra.cells.rates import convolution, log_rates, time_step_bias
 
 EPS = 1e-5
@@ -38,7 +39,7 @@ class KDAState(NamedTuple):
     tail: Float[Tensor, "B W C"]
 
 
-class KDA(Linear[KDAState]):
+class KDA(MatrixCell[KDAState]):
     """The delta rule with a decay a row.
 
     Args:
@@ -49,8 +50,6 @@ class KDA(Linear[KDAState]):
         signed: the eigenvalues of a step lie in (-1, 1) rather than in (0, 1): β becomes 2 β, with
             which a state can change its sign (Grazzi et al., 2024, arXiv:2411.12537).
     """
-
-    fast_step = False
 
     def __init__(
         self,
@@ -87,18 +86,21 @@ class KDA(Linear[KDAState]):
         S = zeros(batch_size, self.num_heads, self.K, self.K)
         return KDAState(S, zeros(batch_size, W - 1, C))
 
-    def over(
-        self, x: Float[Tensor, "B ... F"], state: KDAState, ways: Ways
-    ) -> tuple[Float[Tensor, "B ... H"], KDAState]:
+    def before(
+        self, x: Float[Tensor, "B ... F"], rest: Rest, ways: Ways
+    ) -> tuple[MatrixInputs, Beside, Rest]:
         N = self.num_heads
-        qkv, tail = ways.convolve(self.project(x), state.tail, self.conv_weight)
+        qkv, tail = ways.convolve(self.project(x), rest[0], self.conv_weight)
         q, k, v = divided(F.silu(qkv), 3, N).unbind(-3)
         q, k = unit(q) * self.K**-0.5, unit(k)
         rate = torch.sigmoid(self.rate(x))[..., None]
         write = (2 * rate if self.signed else rate) * k
         step = F.softplus(self.decay_up(self.decay_down(x)) + self.decay_bias)
         decay = torch.exp(-self.log_rate.exp()[:, None] * divided(step, N))
-        o, S = ways.matrix(MatrixInputs(decay, write, decay * k, write, v, q), state.S)
-        gate = torch.sigmoid(self.gate_up(self.gate_down(x)))
-        y = gate * even(o, self.norm_weight, EPS).flatten(-2)
-        return self.output(y), KDAState(S, tail)
+        gate = self.gate_up(self.gate_down(x))
+        return MatrixInputs(decay, write, decay * k, write, v, q), (gate,), (tail,)
+
+    def after(self, o: Float[Tensor, "B ... N V"], beside: Beside) -> Float[Tensor, "B ... H"]:
+        read = torch.sigmoid(beside[0]) * even(o, self.norm_weight, EPS).flatten(-2)
+        y: Tensor = self.output(read)
+        return y

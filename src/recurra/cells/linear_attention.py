@@ -23,7 +23,8 @@ from torch.nn import functional as F
 from recurra.cells.check import positive
 from recurra.cells.heads import count, divided
 from recurra.cells.matrix import MatrixInputs
-from recurra.cells.over import Linear, Ways
+from recurra.cells.matrix_cell import Beside, MatrixCell, Rest
+from recurra.cells.over import Ways
 from recurra.errors import OptionError
 
 EPS = 1e-6
@@ -36,7 +37,7 @@ class LinearAttentionState(NamedTuple):
     n: Float[Tensor, "B N K"]
 
 
-class LinearAttention(Linear[LinearAttentionState]):
+class LinearAttention(MatrixCell[LinearAttentionState]):
     """Attention whose state does not grow.
 
     Args:
@@ -46,8 +47,6 @@ class LinearAttention(Linear[LinearAttentionState]):
         feature_map: φ, "elu" or "identity".
         normalize: divide by n_t^T q_t, which only "elu" keeps above 0; by default where it does.
     """
-
-    fast_step = False
 
     def __init__(
         self,
@@ -81,15 +80,19 @@ class LinearAttention(Linear[LinearAttentionState]):
         zeros = self.output.weight.new_zeros
         return LinearAttentionState(zeros(batch_size, N, K, K), zeros(batch_size, N, K))
 
-    def over(
-        self, x: Float[Tensor, "B ... F"], state: LinearAttentionState, ways: Ways
-    ) -> tuple[Float[Tensor, "B ... H"], LinearAttentionState]:
+    def before(
+        self, x: Float[Tensor, "B ... F"], rest: Rest, ways: Ways
+    ) -> tuple[MatrixInputs, Beside, Rest]:
         q, k, v = divided(self.project(x), 3, self.num_heads).unbind(-3)
         if self.feature_map == "elu":
             q, k = F.elu(q) + 1, F.elu(k) + 1
-        o, S = ways.matrix(MatrixInputs(torch.ones_like(q[..., 0]), None, None, k, v, q), state.S)
-        n = state.n
-        if self.normalize:
-            every, n = ways.scan(torch.ones_like(k), k, state.n)
-            o = o / ((every * q).sum(-1, keepdim=True) + EPS)
-        return self.output(o.flatten(-2)), LinearAttentionState(S, n)
+        inputs = MatrixInputs(torch.ones_like(q[..., 0]), None, None, k, v, q)
+        if not self.normalize:
+            return inputs, (), rest
+        every, n = ways.scan(torch.ones_like(k), k, rest[0])
+        return inputs, ((every * q).sum(-1, keepdim=True) + EPS,), (n,)
+
+    def after(self, o: Float[Tensor, "B ... N V"], beside: Beside) -> Float[Tensor, "B ... H"]:
+        o = o / beside[0] if beside else o
+        y: Tensor = self.output(o.flatten(-2))
+        return y

@@ -23,7 +23,8 @@ from torch.nn import functional as F
 from recurra.cells.check import positive
 from recurra.cells.heads import count, divided, even
 from recurra.cells.matrix import MatrixInputs
-from recurra.cells.over import Linear, Ways
+from recurra.cells.matrix_cell import Beside, MatrixCell, Rest
+from recurra.cells.over import Ways
 from recurra.cells.rates import convolution, log_rates, time_step_bias
 from recurra.errors import OptionError
 
@@ -37,7 +38,7 @@ class Mamba2State(NamedTuple):
     tail: Float[Tensor, "B W C"]
 
 
-class Mamba2(Linear[Mamba2State]):
+class Mamba2(MatrixCell[Mamba2State]):
     """A selective state space model with one decay a head.
 
     Args:
@@ -51,8 +52,6 @@ class Mamba2(Linear[Mamba2State]):
         signed: decays lie in (-1, 1) rather than in (0, 1): exp(…) becomes 2 exp(…) - 1, with which
             a state can change its sign (Grazzi et al., 2024, arXiv:2411.12537).
     """
-
-    fast_step = False
 
     def __init__(
         self,
@@ -94,23 +93,26 @@ class Mamba2(Linear[Mamba2State]):
         S = zeros(batch_size, self.num_heads, self.state_size, self.width // self.num_heads)
         return Mamba2State(S, zeros(batch_size, W - 1, C))
 
-    def over(
-        self, x: Float[Tensor, "B ... F"], state: Mamba2State, ways: Ways
-    ) -> tuple[Float[Tensor, "B ... H"], Mamba2State]:
+    def before(
+        self, x: Float[Tensor, "B ... F"], rest: Rest, ways: Ways
+    ) -> tuple[MatrixInputs, Beside, Rest]:
         N, G, K = self.num_heads, self.num_groups, self.state_size
         C = len(self.conv_weight)
         z, u, step = torch.split(self.project(x), [self.width, C, N], -1)
-        u, tail = ways.convolve(u, state.tail, self.conv_weight, self.conv_bias)
+        u, tail = ways.convolve(u, rest[0], self.conv_weight, self.conv_bias)
         v, k, q = torch.split(F.silu(u), [self.width, G * K, G * K], -1)
         v, k, q = divided(v, N), self._shared(k), self._shared(q)
         step = F.softplus(step + self.step_bias)
         decay = torch.exp(-self.log_rate.exp() * step)
         decay = 2 * decay - 1 if self.signed else decay
-        o, S = ways.matrix(MatrixInputs(decay, None, None, k, step[..., None] * v, q), state.S)
+        return MatrixInputs(decay, None, None, k, step[..., None] * v, q), (v, z), (tail,)
+
+    def after(self, o: Float[Tensor, "B ... N V"], beside: Beside) -> Float[Tensor, "B ... H"]:
+        (v, z), G = beside, self.num_groups
         o = (o + self.skip[:, None] * v).flatten(-2) * F.silu(z)
         weight = divided(self.norm_weight, G)
-        y = even(divided(o, G), weight, EPS).flatten(-2)
-        return self.output(y), Mamba2State(S, tail)
+        y: Tensor = self.output(even(divided(o, G), weight, EPS).flatten(-2))
+        return y
 
     def _shared(self, part: Tensor) -> Tensor:
         """(…, G K) as (…, N, K), the same for all heads of a group."""

@@ -28,7 +28,8 @@ from torch.nn import functional as F
 from recurra.cells.check import positive
 from recurra.cells.heads import count, divided
 from recurra.cells.matrix import MatrixInputs
-from recurra.cells.over import Linear, Ways
+from recurra.cells.matrix_cell import Beside, MatrixCell, Rest
+from recurra.cells.over import Ways
 from recurra.errors import OptionError
 
 EPS = 1e-5
@@ -43,7 +44,7 @@ class MLSTMState(NamedTuple):
     m: Float[Tensor, "B N"]
 
 
-class MLSTM(Linear[MLSTMState]):
+class MLSTM(MatrixCell[MLSTMState]):
     """A matrix memory with exponential gates.
 
     Args:
@@ -54,8 +55,6 @@ class MLSTM(Linear[MLSTMState]):
         signed: decays lie in (-1, 1) rather than in (0, 1): σ(f) becomes 2 σ(f) - 1, with which a
             state can change its sign (Grazzi et al., 2024, arXiv:2411.12537).
     """
-
-    fast_step = False
 
     def __init__(
         self,
@@ -92,25 +91,31 @@ class MLSTM(Linear[MLSTMState]):
         zeros, N, K = self.norm_weight.new_zeros, self.num_heads, self.K
         return MLSTMState(*(zeros(batch_size, N, *sizes) for sizes in ((K, K), (K,), ())))
 
-    def over(
-        self, x: Float[Tensor, "B ... F"], state: MLSTMState, ways: Ways
-    ) -> tuple[Float[Tensor, "B ... H"], MLSTMState]:
+    def before(
+        self, x: Float[Tensor, "B ... F"], rest: Rest, ways: Ways
+    ) -> tuple[MatrixInputs, Beside, Rest]:
+        old_n, old_m = rest
         q, k, v = divided(self.project(x), 3, self.num_heads).unbind(-3)
         k = k * self.K**-0.5
         i, f = self._capped(self.write(x)), self._capped(self.keep(x))
         log_keep, sign = self._keep(f)
-        m, last = ways.run(SCALE.step, ScaleInputs(log_keep, i), ScaleState(state.m))
-        before, _ = ways.before(m, state.m)
+        m, last = ways.run(SCALE.step, ScaleInputs(log_keep, i), ScaleState(old_m))
+        before, _ = ways.before(m, old_m)
         # At most 0 but in padding, which must stay finite.
         keep = torch.exp((log_keep + before - m).clamp(max=0))
         keep = keep if sign is None else keep * sign
         k = torch.exp((i - m).clamp(max=0))[..., None] * k
-        n, last_n = ways.scan(keep[..., None].expand(k.shape), k, state.n)
-        h, C = ways.matrix(MatrixInputs(keep, None, None, k, v, q), state.C)
+        n, last_n = ways.scan(keep[..., None].expand(k.shape), k, old_n)
         size = torch.maximum((n * q).sum(-1).abs(), torch.exp((-m).clamp(max=MOST)))
-        normed = F.layer_norm(h / size[..., None], (self.K,), eps=EPS).flatten(-2)
-        y = torch.sigmoid(self.gate(x)) * (normed * self.norm_weight)
-        return self.output(y), MLSTMState(C, last_n, last.m)
+        beside = (size, self.gate(x))
+        return MatrixInputs(keep, None, None, k, v, q), beside, (last_n, last.m)
+
+    def after(self, o: Float[Tensor, "B ... N V"], beside: Beside) -> Float[Tensor, "B ... H"]:
+        size, gate = beside
+        normed = F.layer_norm(o / size[..., None], (self.K,), eps=EPS).flatten(-2)
+        read = torch.sigmoid(gate) * (normed * self.norm_weight)
+        y: Tensor = self.output(read)
+        return y
 
     def _capped(self, gate: Tensor) -> Tensor:
         cap = self.soft_cap

@@ -24,7 +24,8 @@ from torch.nn import functional as F
 from recurra.cells.check import positive
 from recurra.cells.heads import count, divided
 from recurra.cells.matrix import MatrixInputs
-from recurra.cells.over import Linear, Ways
+from recurra.cells.matrix_cell import Beside, MatrixCell, Rest
+from recurra.cells.over import Ways
 
 EPS = 1e-5
 
@@ -36,7 +37,7 @@ class RetNetState(NamedTuple):
     position: Float[Tensor, " B"]
 
 
-class RetNet(Linear[RetNetState]):
+class RetNet(MatrixCell[RetNetState]):
     """Multi-scale retention.
 
     Args:
@@ -93,23 +94,27 @@ class RetNet(Linear[RetNetState]):
         zeros = self.norm_bias.new_zeros
         return RetNetState(zeros(batch_size, self.num_heads, self.K, self.V), zeros(batch_size))
 
-    def over(
-        self, x: Float[Tensor, "B ... F"], state: RetNetState, ways: Ways
-    ) -> tuple[Float[Tensor, "B ... H"], RetNetState]:
+    def before(
+        self, x: Float[Tensor, "B ... F"], rest: Rest, ways: Ways
+    ) -> tuple[MatrixInputs, Beside, Rest]:
         N = self.num_heads
         q, k = divided(self.query(x), N), divided(self.key(x), N)
         ones = torch.ones_like(x[..., 0])
-        now, position = ways.scan(ones, ones, state.position)
+        now, position = ways.scan(ones, ones, rest[0])
         if self.rotate and self.K > 1:
             angle = (now[..., None] * self.speed)[..., None, :]
             cos, sin = torch.cos(angle), torch.sin(angle)
             q, k = _turned(q, cos, sin), _turned(k, cos, sin)
         v = divided(self.value(x), N)
         decay = self.decay.expand(q.shape[:-1])
-        o, S = ways.matrix(MatrixInputs(decay, None, None, k * self.K**-0.5, v, q), state.S)
+        inputs = MatrixInputs(decay, None, None, k * self.K**-0.5, v, q)
+        return inputs, (self.gate(x),), (position,)
+
+    def after(self, o: Float[Tensor, "B ... N V"], beside: Beside) -> Float[Tensor, "B ... H"]:
         normed = F.layer_norm(o, (self.V,), eps=EPS).flatten(-2)
-        y = F.silu(self.gate(x)) * (normed * self.norm_weight + self.norm_bias)
-        return self.output(y), RetNetState(S, position)
+        read = F.silu(beside[0]) * (normed * self.norm_weight + self.norm_bias)
+        y: Tensor = self.output(read)
+        return y
 
 
 def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

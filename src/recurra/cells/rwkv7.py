@@ -31,7 +31,8 @@ from torch.nn import functional as F
 from recurra.cells.check import positive
 from recurra.cells.heads import count, divided, unit
 from recurra.cells.matrix import MatrixInputs
-from recurra.cells.over import Linear, Ways
+from recurra.cells.matrix_cell import Beside, MatrixCell, Rest
+from recurra.cells.over import Ways
 
 EPS = 64e-5
 FASTEST = math.exp(-0.5)
@@ -46,7 +47,7 @@ class RWKV7State(NamedTuple):
     last: Float[Tensor, "B F"]
 
 
-class RWKV7(Linear[RWKV7State]):
+class RWKV7(MatrixCell[RWKV7State]):
     """The time mixing of RWKV-7.
 
     Args:
@@ -58,8 +59,6 @@ class RWKV7(Linear[RWKV7State]):
             least w, u = exp(-e^(-1/2)). They are those of diag(w) - p p^T with p = κ sqrt(a), so
             they are above u - (1 + u).
     """
-
-    fast_step = False
 
     def __init__(
         self,
@@ -114,11 +113,11 @@ class RWKV7(Linear[RWKV7State]):
         K = self.output_size // N
         return RWKV7State(zeros(batch_size, N, K, K), zeros(batch_size, self.input_size))
 
-    def over(
-        self, x: Float[Tensor, "B ... F"], state: RWKV7State, ways: Ways
-    ) -> tuple[Float[Tensor, "B ... H"], RWKV7State]:
+    def before(
+        self, x: Float[Tensor, "B ... F"], rest: Rest, ways: Ways
+    ) -> tuple[MatrixInputs, Beside, Rest]:
         N = self.num_heads
-        before, last = ways.before(x, state.last)
+        before, last = ways.before(x, rest[0])
         x_r, x_w, x_k, x_v, x_a, x_g = (x + mix * (before - x) for mix in self.mix.unbind(0))
         r, k = divided(self.receptance(x_r), N), self.key(x_k)
         v = divided(self.value(x_v), N)
@@ -128,12 +127,16 @@ class RWKV7(Linear[RWKV7State]):
         read = unit(divided(k * self.key_scale, N), 1e-12)
         k = divided(k * (1 + (rate - 1) * self.key_rate), N)
         erase = divided((1 + math.exp(-FASTEST)) * rate if self.signed else rate, N) * read
-        o, S = ways.matrix(MatrixInputs(decay, erase, read, k, v, r), state.S)
-        normed = F.layer_norm(o, o.shape[-1:], eps=EPS).flatten(-2)
-        o = (r * self.bonus * k).sum(-1, keepdim=True) * v
-        o = normed * self.norm_weight + self.norm_bias + o.flatten(-2)
+        bonus = (r * self.bonus * k).sum(-1, keepdim=True) * v
         gate = self.gate_up(torch.sigmoid(self.gate_down(x_g)))
-        return self.output(gate * o), RWKV7State(S, last)
+        return MatrixInputs(decay, erase, read, k, v, r), (bonus.flatten(-2), gate), (last,)
+
+    def after(self, o: Float[Tensor, "B ... N V"], beside: Beside) -> Float[Tensor, "B ... H"]:
+        bonus, gate = beside
+        normed = F.layer_norm(o, o.shape[-1:], eps=EPS).flatten(-2)
+        o = normed * self.norm_weight + self.norm_bias + bonus
+        y: Tensor = self.output(gate * o)
+        return y
 
 
 def _rank(width: int, factor: float, power: float) -> int:

@@ -85,6 +85,7 @@ class Emitter:
     def over_rows(self) -> None:
         """The sums over all rows and steps."""
         self.draft.phase = Phase.CONTRACT
+        self.locator.here = {}  # views of what the last phase had in its chunk
         for node, number in self.handover.sums:
             width = self.draft.program.buffers[number].width
             argument = self.draft.argument(Argument("over", node))
