@@ -21,9 +21,21 @@ HALF = torch.bfloat16
 OTHERS = ["counting", "careless", "orthogonal", "antisymmetric", "gru_d", "gru_d over time"]
 NAMES = [name for name in SUBJECTS if name not in OTHERS]
 WITHOUT = ["scan", "ltc", "ltc over time"]  # a product
-# Parameters of more than one dimension that no product takes.
-ELEMENTWISE = ["weight_peephole", "raw_w", "sigma", "mu", "erev", "conv1d.weight", "conv_weight"]
-ELEMENTWISE += ["A_log", "A_log_real", "A_imag", "C_real", "C_imag"]
+# Parameters of more than one dimension that no product takes, by class.
+SYNAPSES = {
+    f"{of}.{each}" for of in ("neurons", "sensors") for each in ("raw_w", "sigma", "mu", "erev")
+}
+ELEMENTWISE = {
+    "ConvLSTM": {"weight_peephole"},
+    "LTC": SYNAPSES,
+    "Mamba": {"A_log", "conv1d.weight"},
+    "Mamba2": {"conv_weight"},
+    "S4D": {"A_log_real", "A_imag", "C_real", "C_imag"},
+    "DeltaNet": {"conv_weight"},
+    "GatedDeltaNet": {"conv_weight"},
+    "KDA": {"conv_weight"},
+    "RWKV7": {"mix", "bonus"},
+}
 every_cell = pytest.mark.parametrize("name", NAMES)
 LENGTHS = torch.tensor([6, 2, 0, 5])
 
@@ -40,8 +52,9 @@ def still(name, B=4, T=6, F=5, H=17):
 def rounded(cell):
     """A copy whose matrices have been through bfloat16."""
     cell = copy.deepcopy(cell)
+    elementwise = ELEMENTWISE.get(type(cell).__name__, set())
     for name, each in (*cell.named_parameters(), *cell.named_buffers()):
-        beside = name in ELEMENTWISE or "bias" in name
+        beside = name in elementwise or "bias" in name
         if each.ndim > 1 and not beside:
             each.data = each.data.to(HALF).to(each.dtype)
     return cell

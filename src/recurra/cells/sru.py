@@ -99,13 +99,14 @@ class SRU(Linear[SRUState]):
     def core(
         self, x: SRUInputs, state: SRUState, context: None = None
     ) -> tuple[Float[Tensor, "B H"], SRUState]:
-        """A step of the memory that its gates see."""
-        assert self.vector is not None
-        v_f, v_r = self.vector.chunk(2)
-        f = torch.sigmoid(x.forget + v_f * state.c)
-        r = torch.sigmoid(x.reset + v_r * state.c)
+        """A step of the memory, which its gates may see."""
+        f, r = x.forget, x.reset
+        if self.vector is not None:
+            v_f, v_r = self.vector.chunk(2)
+            f, r = f + v_f * state.c, r + v_r * state.c
+        f = torch.sigmoid(f)
         c = self._keep(f) * state.c + (1 - f) * x.new
-        return _out(c, r, x.skip), SRUState(c)
+        return _out(c, torch.sigmoid(r), x.skip), SRUState(c)
 
     def _keep(self, f: Tensor) -> Tensor:
         return 2 * f - 1 if self.signed else f

@@ -1,6 +1,6 @@
 """The operations of a graph in plain torch; rows are the first dimension."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -26,6 +26,34 @@ def evaluate(nodes: Iterable[Node], values: Values) -> None:
         if dtype is not None and node.op == "expand" and node.inputs[0].op == "literal":
             made = made.to(dtype)  # a product, or what is joined, must be of one type
         values[node] = made
+
+
+def settle(nodes: Sequence[Node], outputs: Collection[Node], sums: Values, values: Values) -> None:
+    """Add the sums over rows and the gradients of parameters that are made of them.
+
+    They are linear in the sums, and a sum over thousands of steps is large. torch's gradient of a
+    matrix's exponential, which puts both into one matrix, then loses the digits of the matrix: so
+    what torch's own operations see is at most about 1, by a power of two.
+
+    Args:
+        nodes: all between the sums and the outputs, inputs before users.
+    """
+    if not sums or not any(node.op == "torch" for node in nodes):
+        values |= sums
+        evaluate(nodes, values)
+        return
+    scale = _scale([each.detach() for each in sums.values()])
+    values |= {node: each / scale for node, each in sums.items()}
+    evaluate(nodes, values)
+    values |= {node: values[node] * scale for node in {*outputs} & {*nodes}} | sums
+
+
+def _scale(parts: list[Tensor]) -> Tensor:
+    """The power of two below the largest number, 1 at least; what is not finite does not count."""
+    none = parts[0].new_zeros(())
+    largest = torch.stack([each.abs().amax() if each.numel() else none for each in parts]).amax()
+    power = largest.nan_to_num(0.0, 0.0).clamp(min=1.0).log2().floor()
+    return torch.ldexp(torch.ones_like(largest), power)
 
 
 def _type_of(values: Values) -> torch.dtype | None:

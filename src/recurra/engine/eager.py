@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recurra.engine.compute import RUN, Values, compute
-from recurra.engine.graph import OVER_ROWS, Node
+from recurra.engine.compute import RUN, Values, compute, settle
+from recurra.engine.graph import OVER_ROWS, Node, ancestors
 from recurra.engine.plan import Place, Plan
 from recurra.engine.rows import Rows
 
@@ -190,11 +190,13 @@ def backward(
     histories, first, context = _loop_back(plan, looped, folded, kept, list(dstate), packed)
     everything = folded | histories
     whole.compute([*dx, *operands], everything)
-    last = kept.once | {
+    last = dict(kept.once)
+    sums = {
         node: RUN[node.op](node, [everything[each] for each in node.inputs])
         for node in plan.at(Place.OVER)
     }
-    compute(plan.outputs("dparameter"), last)
+    outputs = plan.outputs("dparameter")
+    settle(ancestors(outputs, last | sums), outputs, sums, last)
 
     def each(kind: str, values: Values) -> list[Tensor | None]:
         nodes = plan.step.outputs.get(kind, [])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from recurra.engine import channels, native
 from recurra.engine.arguments import Arguments
-from recurra.engine.compute import Values, evaluate
+from recurra.engine.compute import Values, settle
 from recurra.engine.emit import emit
 from recurra.engine.graph import Node, ancestors
 from recurra.engine.plan import Plan
@@ -276,10 +276,10 @@ class Gradients(NamedTuple):
         if machine.direct is not None:
             found = [None if k is None else sums[k] for k in machine.direct]
             return found + self.others
-        values = {each.held: made for each, made in zip(machine.sums, sums, strict=True)}
-        values |= self.values or machine.ways[1].given(self.tensors)
-        evaluate(machine.finish, values)
+        made = {each.held: part for each, part in zip(machine.sums, sums, strict=True)}
+        values = dict(self.values or machine.ways[1].given(self.tensors))
         nodes = machine.outputs["dparameter"]
+        settle(machine.finish, [node for node in nodes if node is not None], made, values)
         return [*(None if node is None else values[node] for node in nodes), *self.others]
 
 
