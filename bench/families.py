@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recurra.cells import CELLS, Cell, Elman, orthogonal
-from recurra.layers.block import Block
+from recurra.layers import PreNorm, Residual
 
 Make = Callable[[int], list[Cell[Any]]]
 
@@ -35,16 +35,12 @@ def plain(name: str, number: int = 1, **options: Any) -> Make:
     return make
 
 
-def blocks(name: str, number: int = 2, seen: int = 4, **options: Any) -> Make:
-    """So many residual blocks around a cell, each with an MLP.
-
-    Args:
-        seen: steps that a convolution before the cell sees; 0 for none.
-    """
+def residual(name: str, number: int = 1, **options: Any) -> Make:
+    """So many of a cell, each behind a norm and beside a residual."""
 
     def make(width: int) -> list[Cell[Any]]:
         kind: Any = CELLS[name]
-        return [Block(kind(width, width, **options), width=seen) for _ in range(number)]
+        return [Residual(PreNorm(kind(width, width, **options))) for _ in range(number)]
 
     return make
 
@@ -62,11 +58,11 @@ FAMILIES = [
     Family("LSTM", plain("lstm")),
     Family("GRU", plain("gru")),
     Family("sLSTM", plain("slstm")),
-    Family("minGRU", blocks("mingru", 3, 0), 64),
-    Family("minGRU, signed", blocks("mingru", 3, 0, signed=True), 64),
-    Family("LRU", blocks("lru"), 64),
-    Family("Mamba", blocks("mamba", 2, 0), 64),
-    Family("linear attention", blocks("linear_attention"), 64),
-    Family("Gated DeltaNet", blocks("gated_deltanet", 2, 0), 64),
-    Family("window attention", blocks("window_attention", window=32), 64),
+    Family("minGRU", residual("mingru", 3)),
+    Family("minGRU, signed", residual("mingru", 3, signed=True)),
+    Family("LRU", residual("lru", 2)),
+    Family("Mamba", residual("mamba", 2), 64),
+    Family("linear attention", residual("linear_attention", 2), 64),
+    Family("Gated DeltaNet", residual("gated_deltanet"), 64),
+    Family("window attention", residual("window_attention", 2, window=32), 64),
 ]

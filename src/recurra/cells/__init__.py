@@ -90,9 +90,7 @@ CELLS: dict[str, type[Cell[Any]]] = {
     "rg_lru": RGLRU,
     "s4d": S4D,
     "sru": SRU,
-    # Linear in the state, a matrix.
-    # The last steps themselves.
-    "window_attention": WindowAttention,
+    # Linear in the state, a matrix a head.
     "linear_attention": LinearAttention,
     "retnet": RetNet,
     "gla": GLA,
@@ -102,6 +100,8 @@ CELLS: dict[str, type[Cell[Any]]] = {
     "gated_deltanet": GatedDeltaNet,
     "kda": KDA,
     "rwkv7": RWKV7,
+    # The last steps themselves.
+    "window_attention": WindowAttention,
 }
 
 __all__ = [

@@ -158,7 +158,6 @@ class Whole:
         return (y.real, y.imag), (last.real, last.imag)
 
     def matrix(self, inputs: MatrixInputs, S: Tensor) -> tuple[Tensor, Tensor]:
-        # TODO: when the engine has a kernel, self.native gives it inputs, lengths and reset here.
         decay, a, b, c, d, q = inputs
         if self.native:
             found = matrix(decay, a, b, c, d, q, S, self.lengths, self.reset)
