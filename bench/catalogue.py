@@ -1,8 +1,9 @@
 """Every cell in CELLS beside the Python loop over its step, in inference and training.
 
 `ratio` is the loop's time over ours. T 256, B 8, 256 features in and 256 units. Cells that take
-images have as many numbers: 16 channels on four by four. The last case is Gated DeltaNet at the
-size where a loop over a matrix state hurts: T 512, B 8, four heads of 64.
+images have as many numbers: 16 channels on four by four. The last cases are at T 512, B 8 and
+four heads of 64, where a loop over a matrix state hurts: Gated DeltaNet, and its recurrence alone,
+in the chunked form as well.
 """
 
 import argparse
@@ -15,9 +16,13 @@ from bench.rows import wanted
 from bench.timing import Budget, Timing, compare, shown
 from bench.work import MODES, check, plain_loop, sequence, work
 from recurra.cells import CELLS, Cell
+from recurra.cells.matrix import MatrixInputs, advance, chunked
+from recurra.engine import matrix
 
 T, B, WIDTH, CHANNELS, SIZE = 256, 8, 256, 16, (4, 4)
 LONG = "gated_deltanet, T 512"
+ALONE = "matrix recurrence, T 512"
+HEADS = 4
 # A loop over hundreds of steps takes seconds to train.
 SHORT = Budget(2.0, 3)
 
@@ -48,9 +53,12 @@ def rows(
             yield from beside_its_loop(name, cell, x, threads, budget)
     if wanted(LONG, only):
         torch.manual_seed(0)
-        cell = CELLS["gated_deltanet"](width, width)
+        kind: Any = CELLS["gated_deltanet"]
+        cell = kind(width, width, num_heads=HEADS, expand_v=1)
         x = torch.randn(B, 2 * steps, width, requires_grad=True)
         yield from beside_its_loop(LONG, cell, x, threads, budget)
+    if wanted(ALONE, only):
+        yield from alone(2 * steps, width // HEADS, threads, budget)
 
 
 def make(name: str, width: int) -> Cell[Any]:
@@ -72,3 +80,39 @@ def beside_its_loop(
         mine = work(mode, sequence(cell, x), watched)
         peer = {"Python loop": work(mode, plain_loop(cell, x), watched)}
         yield from compare(case, mode, threads, mine, peer, budget)
+
+
+def alone(steps: int, wide: int, threads: int, budget: Budget) -> Iterator[Timing]:
+    """The recurrence of Gated DeltaNet without what stands around it."""
+    torch.manual_seed(0)
+    shape = (B, steps, HEADS, wide)
+    q, k, v = (torch.randn(shape) / wide**0.5 for _ in range(3))
+    decay, rate = (torch.rand(shape[:3]) for _ in range(2))
+    write = (rate[..., None] * k).requires_grad_()
+    given = MatrixInputs(decay, write, decay[..., None] * k, write, v, q)
+    given = MatrixInputs(*(each.detach().requires_grad_() for each in given))
+    given = given._replace(a=given.c)
+    S = torch.zeros(B, HEADS, wide, wide)
+
+    def native() -> torch.Tensor:
+        found = matrix(*given, S)
+        if found is None:
+            raise RuntimeError("the native library is not there")
+        return found[0]
+
+    def looped() -> torch.Tensor:
+        state, every = S, []
+        for step in zip(*(each.unbind(1) for each in given), strict=True):
+            o, state = advance(MatrixInputs(*step), state)
+            every.append(o)
+        return torch.stack(every, 1)
+
+    watched = [each for each in given if each is not None]
+    check(native, looped)
+    check(native, lambda: chunked(given, S)[0])
+    for mode in MODES:
+        peers = {
+            "Python loop": work(mode, looped, watched),
+            "recurra, chunked": work(mode, lambda: chunked(given, S)[0], watched),
+        }
+        yield from compare(ALONE, mode, threads, work(mode, native, watched), peers, budget)
