@@ -71,7 +71,7 @@ class Forecaster(Estimator):
     model: Annotated[
         Literal["segment", "autoregressive"], "all steps at once from segments, or one by one"
     ] = "segment"
-    cell: Annotated[str, "recurrent cell, such as gru, lstm or mingru; docs/cells.md has all"] = "gru"
+    cell: Annotated[str, "recurrent cell: gru, lstm, mingru, … (docs/cells.md)"] = "gru"
     hidden_size: Annotated[int, "width of the cell, H"] = 128
     context: Annotated[int | None, "steps looked back; found from season and horizon"] = None
     dropout: Annotated[float, "share of features dropped before the last layer"] = 0.1
