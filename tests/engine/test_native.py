@@ -324,6 +324,25 @@ def test_sums_over_rows(two, phase, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("two", [False, True])
+@pytest.mark.parametrize("rows", [1, 11])
+def test_sums_of_what_cancels(rows, two, dtype):
+    steps, d = 50, 19
+    large, small = (randn(rows, steps, d, dtype=dtype, seed=seed) for seed in (0, 1))
+    a, wanted = torch.cat([1e4 * large, small, -1e4 * large], dim=1), small.double().sum((0, 1))
+    out = nan(d, dtype=dtype)
+    w = Writer(dtype)
+    held, ones = w.buffer(Kind.CHUNK, d), torch.ones_like(a)
+    other, total = w.buffer(Kind.CHUNK, d), w.buffer(Kind.SUM, d)
+    w.say(Phase.B_BEFORE, Code.LOAD, 1, d, held, w.outside(Kind.OUTER, a))
+    w.say(Phase.B_BEFORE, Code.LOAD, 1, d, other, w.outside(Kind.OUTER, ones))
+    w.say(Phase.B_STEP, Code.ACCUMULATE, 1, d, total, held, *([other] if two else []))
+    w.say(Phase.CONTRACT, Code.TOTAL, 1, d, total, numbers=(w.argument(out),))
+    Runner(w, rows, 3 * steps, torch.full((rows,), 3 * steps)).run(backward=True)
+    torch.testing.assert_close(out, wanted.to(dtype), rtol=RTOL[dtype], atol=10 * RTOL[dtype])
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize(
     ("blocks", "inner", "M", "N"),
     [(1, 1, 1, 1), (1, 1, 33, 70), (3, 1, 7, 17), (1, 5, 7, 17), (1, 300, 3, 2), (2, 3, 4, 5)],

@@ -96,8 +96,10 @@ struct Kernels {
   // y = operation(x...), by number in the table of operations.py; see pointwise.h.
   void (*pointwise[kOperations])(const Walk<T>& walk, int64_t rows, T* y, const T* const* x);
 
-  // y[(first + r) / kSumRows][g][j] += a[r][g][j] (* b[r][g][j], fused, where the walk reads two),
-  // r ascending. y begins at the row of batch row 0; its column must be 1; it aliases nothing.
+  // y[(first + r) / kSumRows][g][j] += sum over r of a[r][g][j] (* b[r][g][j], fused, where the walk
+  // reads two), r ascending from zero. What that addition rounds away is added half a row of y
+  // later, so that the two halves together are exact but for the sum of few rows. y begins at the
+  // row of batch row 0; its column must be 1; it aliases nothing.
   void (*accumulate)(const Walk<T>& walk, int64_t rows, T* y, const T* const* x, int64_t first);
 
   // The matrix recurrence of one head; see matrix.h. The forward works on columns

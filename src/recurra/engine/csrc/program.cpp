@@ -81,7 +81,7 @@ void read(Words& words, Program& program) {
     b.width = words.within(0, kMost);
     b.argument = words.within(-1, kMost);
     b.alias = words.within(-1, kMost);
-    b.ld = leading(b.width);
+    b.ld = leading(b.width) * (b.kind == Kind::sum ? 2 : 1);  // and what its sums lost
   }
   program.matrices.resize(words.count(5));
   for (Matrix& m : program.matrices) {
