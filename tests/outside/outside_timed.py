@@ -137,8 +137,8 @@ def test_conv_lstm(kernel):
 
     torch.manual_seed(0)
     size = (4, 6)
-    keras.backend.set_floatx("float64")
-    peer = keras.layers.ConvLSTM2D(H, kernel, padding="same", return_sequences=True)
+    options = {"padding": "same", "return_sequences": True, "dtype": "float64"}
+    peer = keras.layers.ConvLSTM2D(H, kernel, **options)
     x = draw(2, T, F, *size)
     peer.build((2, T, *size, F))
     cell = ConvLSTM(F, H, size=size, kernel=kernel, dtype=torch.float64)
