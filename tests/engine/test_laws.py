@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.engine.subjects import build, every_cell, example
-from tests.engine.truth import assert_same, measure, watched
+from tests.engine.subjects import Case, build, every_cell, example
+from tests.engine.truth import assert_same, by_steps, measure, watched
+from tests.engine.user_cells import Hidden, Plain
+from torch.nn import functional as F
 
 from recurra.cells import CELLS, LSTM
 from recurra.engine import leaves, loop, tree_map
@@ -162,6 +164,47 @@ def test_the_same_call_again_has_the_same_bits(name, mode):
     first = run(case, mode)
     run(example(name, 2, 9, 5, 17, torch.float32), mode)  # something else in between
     same_bits(run(case, mode), first)
+
+
+class Flowing(Plain):
+    """One step of Runge and Kutta over a time that x gives: products added to products."""
+
+    def step(self, x, state, context=None):
+        def flow(h):
+            return F.linear(torch.tanh(F.linear(h, self.square)), self.square)
+
+        h, width = state.h, x[:, :1]
+        one = flow(h)
+        two = flow(h + width / 2 * one)
+        three = flow(h + width / 2 * two)
+        four = flow(h + width * three)
+        h = h + width * (one + 2 * two + 2 * three + four) / 6
+        return h, Hidden(torch.tanh(h + self.project(x)))
+
+
+class Twice(Plain):
+    """A product is added to what it reads."""
+
+    def step(self, x, state, context=None):
+        one = F.linear(state.h, self.square)
+        h = one + F.linear(one, self.square)
+        return h, Hidden(torch.tanh(h * self.project(x)))
+
+
+@every_dtype
+@pytest.mark.parametrize("asleep", ["nothing", "x", "parameters", "all but parameters"])
+@pytest.mark.parametrize("width", [1, 5, 17])
+@pytest.mark.parametrize("make", [Flowing, Twice])
+def test_inference_and_training_have_the_same_bits(make, width, asleep, dtype):
+    torch.manual_seed(0)
+    cell = make(3, width, dtype=dtype).requires_grad_(asleep != "parameters")
+    x = torch.randn(4, 7, 3, dtype=dtype, requires_grad=asleep in ("nothing", "parameters"))
+    awake = asleep != "all but parameters"
+    state = Hidden(torch.randn(4, width, dtype=dtype, requires_grad=awake))
+    case = Case(cell, x, state, None)
+    got = run(case, "train")
+    same_bits(got[:2], run(case, "infer"))
+    assert_same(got, measure(case, *by_steps(case)), 1e-5 if dtype == torch.float32 else 1e-10)
 
 
 def test_ten_thousand_calls_keep_no_memory():

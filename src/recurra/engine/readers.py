@@ -55,6 +55,10 @@ class Readers:
         readers = [self.nodes[at] for at, _ in self.reads.get(node, []) if at < NEVER - 1]
         return all(whole_rows(p) for each in readers for p in self.added.get(each, [each]))
 
+    def meet(self, one: Node, other: Node) -> bool:
+        """Whether two values share memory, as views of one value or as parts of what is joined."""
+        return not {*self._ends(one)}.isdisjoint(self._ends(other))
+
     def _operands(self, node: Node) -> tuple[Node, ...]:
         if node in self.silent:
             return ()

@@ -124,7 +124,9 @@ class SegmentEmitter:
             self._product(self.targets.target(node), first, ON_ROW, self.locator.locate(other))
             return
         held = self.locator.locate(other)
-        target = self.targets.target(node, (held,))
+        # A product reads its rows while it writes.
+        read = any(self.readers.meet(other, each.inputs[0]) for each in (first, *more))
+        target = self.targets.target(node, () if read else (held,))
         if target != held:
             self.draft.copy(target, place.expanded(held, node.shape))
         self._product(target, first, ON_TOP)
