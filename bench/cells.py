@@ -16,6 +16,7 @@ from bench.user_cells import Scan, ScanInputs, SoftmaxMemory
 from bench.work import MODES, SHAPES, Shape, check, indexed_loop, plain_loop, sequence, work
 from recurra.cells import (
     LSTM,
+    SLSTM,
     Cell,
     CoupledLSTM,
     LayerNormLSTM,
@@ -28,6 +29,7 @@ OWN: dict[str, type[Cell[Any]]] = {
     "coupled-gates LSTM M": CoupledLSTM,
     "softmax memory M": SoftmaxMemory,
     "gated-product GRU M": ResetBeforeGRU,
+    "sLSTM M": SLSTM,
 }
 ELEMENTWISE = Shape(256, 8, 256)
 FIRST = {
