@@ -448,7 +448,7 @@ def test_ctrl_c_ends_a_long_call_left_out_of_sanitizers(backward):
         import os, signal, threading, time, torch
         from recurra.engine import matrix
 
-        T, K, V = (4_000, 512, 512) if {backward} else (1_000_000, 128, 256)
+        T, K, V = (4_000 if {backward} else 400_000), 512, 512
         c, d, S = torch.zeros(K), torch.zeros(V), torch.zeros(1, 1, K, V)
         c, d = c.expand(1, T, 1, K), d.expand(1, T, 1, V)
         decay = torch.ones(1).expand(1, T, 1)
