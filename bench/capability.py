@@ -1,7 +1,8 @@
 """What each family of cells can and cannot do: cell × task, each learned in minutes.
 
 A run ends when a draw that it has not learned from is solved, or when its minutes are over; then
-it answers the test. One recipe serves all: Adam, constant after a warm-up, the gradient clipped.
+it answers the test. One recipe serves all: Adam, after a warm-up falling to 0 over the minutes that
+a run may take, the gradient clipped.
 """
 
 import argparse
@@ -81,8 +82,9 @@ def learn(task: Task, family: Family, minutes: float, seed: int) -> Outcome:
     begun, step, good = time.monotonic(), 0, 0
     while time.monotonic() - begun < 60 * minutes:
         step += 1
+        spent = (time.monotonic() - begun) / (60 * minutes)
         for group in optimizer.param_groups:
-            group["lr"] = family.rate * min(1.0, step / WARM)
+            group["lr"] = family.rate * min(1.0, step / WARM) * max(0.0, 1 - spent)
         loss, _ = model.judge(task.draw(BATCH, random))
         optimizer.zero_grad()
         loss.backward()
