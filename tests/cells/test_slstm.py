@@ -34,7 +34,8 @@ def test_a_fresh_row_beside_a_running_one_is_as_it_is_alone(run, low, dtype):
         _, running = cell.sequence(warm)
     assert (running.n > 0).all()
     fresh = cell.initial_state(1)
-    state = type(fresh)(*(torch.cat(pair).requires_grad_() for pair in zip(running, fresh)))  # noqa: B905
+    pairs = zip(running, fresh, strict=True)
+    state = type(fresh)(*(torch.cat(pair).requires_grad_() for pair in pairs))
     x = torch.randn(2, 4, 3, dtype=dtype, requires_grad=True)
 
     def measured(rows):

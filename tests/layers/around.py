@@ -44,11 +44,14 @@ WRAPPERS = {
         WeightDrop(cell, 0.5, [last_weight(cell)], rows=True)
     ),
     "weight drop below": lambda cell: Stack(
-        [WeightDrop(PreNorm(cell), 0.5, ["cell." + last_weight(cell)]), Residual(GRU6())], 0.2
+        [WeightDrop(PreNorm(cell), 0.5, ["cell." + last_weight(cell)]), Residual(units6())], 0.2
     ),
     "several": lambda cell: Residual(PreNorm(Zoneout(Dilated(cell, 2), 0.2))),
     "stacks in stacks": lambda cell: Stack(
-        [Block(Residual(cell)), Stack([Zoneout(PreNorm(GRU6()), 0.3), Each(torch.nn.Linear(F, F))])]
+        [
+            Block(Residual(cell)),
+            Stack([Zoneout(PreNorm(units6()), 0.3), Each(torch.nn.Linear(F, F))]),
+        ]
     ),
 }
 
@@ -57,7 +60,7 @@ def last_weight(cell):
     return [name for name, each in cell.named_parameters() if each.ndim == 2][-1]
 
 
-def GRU6():  # noqa: N802
+def units6():
     return CELLS["gru"](F, F)
 
 

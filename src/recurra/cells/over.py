@@ -7,16 +7,25 @@ and on (B, T, …). The memories themselves are asked of a `Ways`: `STEP` moves 
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from recurra.cells.cell import Cell, Context, State
 from recurra.cells.matrix import MatrixInputs, advance, chunked
-from recurra.engine import Tree, matrix, run, tree_map
-
-Pair: TypeAlias = tuple[Tensor, Tensor]  # the real and the imaginary part
+from recurra.cells.scan import (
+    SCAN,
+    TURN,
+    Pair,
+    ScanInputs,
+    ScanState,
+    TurnInputs,
+    TurnState,
+    associate,
+    turned,
+)
+from recurra.engine import Tree, beside, matrix, run, tree_map
 
 
 @runtime_checkable
@@ -83,9 +92,8 @@ class Step:
         return h, h
 
     def scan_complex(self, keep: Pair, add: Pair, h: Pair) -> tuple[Pair, Pair]:
-        real = keep[0] * h[0] - keep[1] * h[1] + add[0]
-        imag = keep[0] * h[1] + keep[1] * h[0] + add[1]
-        return (real, imag), (real, imag)
+        h = turned(keep, add, h)
+        return h, h
 
     def matrix(self, inputs: MatrixInputs, S: Tensor) -> tuple[Tensor, Tensor]:
         return advance(inputs, S)
@@ -119,7 +127,7 @@ class Whole:
     def before(self, x: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
         moved = torch.cat([last[:, None], x[:, :-1]], 1)
         if self.reset is not None:
-            moved = moved.masked_fill(_beside(self.reset, moved), 0)
+            moved = moved.masked_fill(beside(self.reset, moved), 0)
         return moved, self.last(x, last)
 
     def convolve(
@@ -132,7 +140,7 @@ class Whole:
         for k, each in enumerate(before):
             old = long[:, k : k + self.T]
             if self.reset is not None:
-                old = old.masked_fill(_beside(_since(self.reset) < W - 1 - k, old), 0)
+                old = old.masked_fill(beside(_since(self.reset) < W - 1 - k, old), 0)
             y = y + old * each
         return y, self.tail(long, W - 1)
 
@@ -142,7 +150,7 @@ class Whole:
             y, state = self.run(SCAN.step, ScanInputs(keep, add), ScanState(h))
             return y, state.h
         if self.reset is not None:
-            keep = keep.masked_fill(_beside(self.reset, keep), 0)
+            keep = keep.masked_fill(beside(self.reset, keep), 0)
         add = torch.cat([(add[:, 0] + keep[:, 0] * h)[:, None], add[:, 1:]], 1)
         y = associate(keep, add)
         return y, self.last(y, h)
@@ -166,13 +174,13 @@ class Whole:
         same = a is c
         if self.reset is not None:
             # Nothing of the state before is kept, and nothing is read of it.
-            decay = decay.masked_fill(_beside(self.reset, decay), 0)
-            b = None if b is None else b.masked_fill(_beside(self.reset, b), 0)
+            decay = decay.masked_fill(beside(self.reset, decay), 0)
+            b = None if b is None else b.masked_fill(beside(self.reset, b), 0)
         if self.lengths is not None:
             over = torch.arange(self.T, device=c.device) >= self.lengths[:, None]
-            decay = decay.masked_fill(_beside(over, decay), 1)
-            c = c.masked_fill(_beside(over, c), 0)
-            a = a if a is None or same else a.masked_fill(_beside(over, a), 0)
+            decay = decay.masked_fill(beside(over, decay), 1)
+            c = c.masked_fill(beside(over, c), 0)
+            a = a if a is None or same else a.masked_fill(beside(over, a), 0)
         return chunked(MatrixInputs(decay, c if same else a, b, c, d, q), S)
 
     def run(
@@ -187,7 +195,7 @@ class Whole:
             return every[:, -1]
         at = (self.lengths - 1).clamp(min=0)
         last = every[torch.arange(len(at), device=at.device), at]
-        return torch.where(_beside(self.lengths > 0, last), last, first)
+        return torch.where(beside(self.lengths > 0, last), last, first)
 
     def tail(self, long: Tensor, width: int) -> Tensor:
         """The last inputs of each row, after zeros where a reset lies among them."""
@@ -201,7 +209,7 @@ class Whole:
             return tail
         since = self.last(_since(self.reset), ends.new_full((B,), LONG_AGO))
         old = torch.arange(width, 0, -1, device=device) - 1 > since[:, None]
-        return tail.masked_fill(_beside(old, tail), 0)
+        return tail.masked_fill(beside(old, tail), 0)
 
 
 class Linear(Cell[State]):
@@ -223,62 +231,6 @@ class Linear(Cell[State]):
         return self.over(x, state, whole)
 
 
-class ScanInputs(NamedTuple):
-    """`keep` and `add`, (B, …)."""
-
-    keep: Tensor
-    add: Tensor
-
-
-class ScanState(NamedTuple):
-    """`h` (B, …)."""
-
-    h: Tensor
-
-
-class Scan(nn.Module):
-    """h_t = keep_t * h_{t-1} + add_t, for the engine."""
-
-    def step(
-        self, x: ScanInputs, state: ScanState, context: None = None
-    ) -> tuple[Tensor, ScanState]:
-        h = x.keep * state.h + x.add
-        return h, ScanState(h)
-
-
-SCAN = Scan()
-
-
-class TurnInputs(NamedTuple):
-    """The parts of complex `keep` and `add`, (B, …)."""
-
-    keep_real: Tensor
-    keep_imag: Tensor
-    add_real: Tensor
-    add_imag: Tensor
-
-
-class TurnState(NamedTuple):
-    """The parts of a complex h, (B, …)."""
-
-    real: Tensor
-    imag: Tensor
-
-
-class Turn(nn.Module):
-    """h_t = keep_t * h_{t-1} + add_t on complex numbers, for the engine."""
-
-    def step(
-        self, x: TurnInputs, state: TurnState, context: None = None
-    ) -> tuple[Tensor, TurnState]:
-        keep, add = (x.keep_real, x.keep_imag), (x.add_real, x.add_imag)
-        h, _ = STEP.scan_complex(keep, add, state)
-        return torch.stack(h, -1), TurnState(*h)
-
-
-TURN = Turn()
-
-
 LONG_AGO = 2**30
 
 
@@ -286,32 +238,3 @@ def _since(reset: Tensor) -> Tensor:
     """Steps since a row's last reset (B, T); more than there are where there was none."""
     t = torch.arange(reset.shape[1], device=reset.device)
     return t - torch.where(reset, t, -LONG_AGO).cummax(1).values
-
-
-def associate(keep: Tensor, add: Tensor) -> Tensor:
-    """Every h_t = keep_t * h_{t-1} + add_t from h_0 = 0, in about 2 log2(T) parallel steps.
-
-    Neighbours are joined to half as many steps, those are solved, and the steps between filled in.
-
-    Args:
-        keep, add: (B, T, …).
-
-    Source: Blelloch, "Prefix Sums and Their Applications", 1990, section 1.4.
-    """
-    T = add.shape[1]
-    if T == 1:
-        return add
-    even, odd = slice(0, T - T % 2, 2), slice(1, None, 2)
-    ends = associate(keep[:, odd] * keep[:, even], keep[:, odd] * add[:, even] + add[:, odd])
-    between = add[:, 2::2] + keep[:, 2::2] * ends[:, : (T - 1) // 2]
-    between = torch.cat([add[:, :1], between], 1)
-    return _interleave(between, ends)
-
-
-def _interleave(even: Tensor, odd: Tensor) -> Tensor:
-    both = torch.stack([even[:, : odd.shape[1]], odd], 2).flatten(1, 2)
-    return both if even.shape[1] == odd.shape[1] else torch.cat([both, even[:, -1:]], 1)
-
-
-def _beside(mask: Tensor, leaf: Tensor) -> Tensor:
-    return mask.view(*mask.shape, *[1] * (leaf.ndim - mask.ndim))

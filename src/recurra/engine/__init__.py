@@ -11,7 +11,7 @@ from recurra.engine.say import say_plain
 from recurra.engine.shared import Shared, taken
 from recurra.engine.stream import Flow, Stage, lookup, stage
 from recurra.engine.together import Way, together
-from recurra.engine.tree import Tree, clear, fresh, leaves, refill, tree_map
+from recurra.engine.tree import Tree, beside, clear, fresh, leaves, refill, tree_map
 
 __all__ = [
     "Flow",
@@ -21,6 +21,7 @@ __all__ = [
     "Tree",
     "Way",
     "autocasts",
+    "beside",
     "clear",
     "explain",
     "fresh",

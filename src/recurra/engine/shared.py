@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from recurra.engine.tree import Tree
+from recurra.engine.tree import Tree, rebuilt
 
 # No parameter has such a name.
 PREFIX = "context:"
@@ -42,7 +42,7 @@ def _map(tree: Tree, found: list[Tensor]) -> Tree:
         return Shared(None)  # type: ignore[arg-type]  # a blank, which only traces see
     if not isinstance(tree, tuple):
         return tree
-    return _like(tree, [_map(each, found) for each in tree])
+    return rebuilt(tree, [_map(each, found) for each in tree])
 
 
 def _fill(tree: Tree, values: Iterator[Tensor]) -> Tree:
@@ -50,8 +50,4 @@ def _fill(tree: Tree, values: Iterator[Tensor]) -> Tree:
         return Shared(next(values))
     if not isinstance(tree, tuple):
         return tree
-    return _like(tree, [_fill(each, values) for each in tree])
-
-
-def _like(tree: Tree, parts: list[Tree]) -> Tree:
-    return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
+    return rebuilt(tree, [_fill(each, values) for each in tree])

@@ -15,7 +15,7 @@ Tree: TypeAlias = Any
 def tree_map(f: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
     """The same tree with `f(leaf, *others' leaves)` in place of every tensor."""
     if isinstance(tree, tuple):
-        return _like(tree, (tree_map(f, *parts) for parts in zip(tree, *others, strict=True)))
+        return rebuilt(tree, (tree_map(f, *parts) for parts in zip(tree, *others, strict=True)))
     return None if tree is None else f(tree, *others)
 
 
@@ -47,12 +47,12 @@ def unbind(tree: Tree) -> list[Tree]:
 
 def where(rows: Tensor, chosen: Tree, other: Tree) -> Tree:
     """Whole rows of `chosen` where `rows` (B,) is true, of `other` elsewhere."""
-    return tree_map(lambda a, b: torch.where(_beside(rows, a), a, b), chosen, other)
+    return tree_map(lambda a, b: torch.where(beside(rows, a), a, b), chosen, other)
 
 
 def clear(dead: Tensor, tree: Tree) -> Tree:
     """Zeros where `dead` (B, T) is true; no gradient passes there, whatever stood there."""
-    return tree_map(lambda leaf: leaf.masked_fill(_beside(dead, leaf), 0), tree)
+    return tree_map(lambda leaf: leaf.masked_fill(beside(dead, leaf), 0), tree)
 
 
 def fresh(tree: Tree) -> Tree:
@@ -67,7 +67,8 @@ def fresh(tree: Tree) -> Tree:
     return tree_map(lambda leaf: leaf.clone(memory_format=torch.contiguous_format), tree)
 
 
-def _beside(mask: Tensor, leaf: Tensor) -> Tensor:
+def beside(mask: Tensor, leaf: Tensor) -> Tensor:
+    """A mask (B, …) with ones behind it, so that it stands beside a leaf of more dimensions."""
     return mask.view(*mask.shape, *[1] * (leaf.ndim - mask.ndim))
 
 
@@ -78,9 +79,10 @@ def refill(tree: Tree, tensors: Iterable[Tensor]) -> Tree:
 
 def _refill(tree: Tree, each: Iterator[Tensor]) -> Tree:
     if isinstance(tree, tuple):
-        return _like(tree, [_refill(part, each) for part in tree])
+        return rebuilt(tree, [_refill(part, each) for part in tree])
     return None if tree is None else next(each)
 
 
-def _like(tree: tuple[Any, ...], parts: Iterable[Any]) -> tuple[Any, ...]:
+def rebuilt(tree: tuple[Any, ...], parts: Iterable[Any]) -> tuple[Any, ...]:
+    """A tuple of the same kind with other parts."""
     return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
