@@ -19,9 +19,9 @@ import numpy as np
 from bench.rows import Row, wanted
 from recurra.data import CovariateScaler, Scaler, Windows, read_panel
 from recurra.tasks.forecast.baselines import Naive, NLinear
-from recurra.tasks.forecast.network import Lesson, answer, blend, teach
+from recurra.tasks.forecast.network import WindowLesson, answer, blend
 from recurra.tasks.forecast.setting import Setting
-from recurra.train import Plan
+from recurra.train import Plan, Recipe
 
 VALID, TEST, END = 8640, 11520, 14400
 CONTEXT, SEGMENT = 96, 24
@@ -86,14 +86,8 @@ def _case(case: str, name: str, path: Path, horizon: int, seeds: int) -> Iterato
     results, minutes = [], []
     for seed in range(seeds):
         begun = time.monotonic()
-        network, history = teach(
-            setting(horizon),
-            windows,
-            Lesson(windows, training, BATCH, seed),
-            validation,
-            PLAN,
-            seed,
-        )
+        lesson = WindowLesson(setting(horizon), windows, training, validation, BATCH, seed)
+        network, history = lesson.teach(PLAN)
         blend(network, nlinear, windows, validation)
         minutes.append((time.monotonic() - begun) / 60)
         results.append(_errors(windows, test, answer(network, windows, test, windows.series(test))))
@@ -138,7 +132,7 @@ def _without_last_batch(windows: Windows, origins: np.ndarray) -> np.ndarray:
 
 
 BATCH = 128 * CHANNELS
-PLAN = Plan(learning_rate=2e-3, epochs=30, patience=5)
+PLAN = Plan(recipe=Recipe(learning_rate=2e-3), epochs=30, patience=5)
 
 
 def _errors(windows: Windows, origins: np.ndarray, predicted: np.ndarray) -> tuple[float, float]:

@@ -46,6 +46,10 @@ class TrainingError(RecurraError, ArithmeticError):
     """Training cannot go on, as when the loss is no longer finite."""
 
 
+class TerminatedError(RecurraError, RuntimeError):
+    """SIGTERM ended a training; its checkpoint is written, and the message says how to go on."""
+
+
 class RunFolderError(RecurraError, ValueError):
     """A run folder is damaged, of another task, or not made by Recurra."""
 

@@ -6,12 +6,13 @@ line's flags. Attributes that end in an underscore are what `fit` learned.
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from recurra.errors import NotFittedError, OptionError, RunFolderError
 from recurra.tasks.parameters import parameters
+from recurra.train import Course
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,13 @@ class Estimator(ABC):
     interrupted_: bool = field(init=False, repr=False, compare=False)
 
     @abstractmethod
-    def fit(self, data: Any, valid: Any = None) -> "Estimator":
-        """Learn from `data`; `valid` is a later or another part to validate and test on."""
+    def fit(self, data: Any, valid: Any = None, course: Course | None = None) -> "Estimator":
+        """Learn from `data`.
+
+        Args:
+            valid: a later or another part to validate and test on.
+            course: where checkpoints are kept, and who watches.
+        """
 
     @abstractmethod
     def predict(self, data: Any = None) -> Any:
@@ -140,7 +146,7 @@ class Estimator(ABC):
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The fields, as scikit-learn asks for them."""
         del deep
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.init}
+        return {name: getattr(self, name) for name in parameters(type(self))}
 
     def set_params(self, **params: Any) -> "Estimator":
         """Change fields, as scikit-learn does.

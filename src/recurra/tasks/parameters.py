@@ -65,11 +65,11 @@ class Parameter:
 
 
 def parameters(estimator: type) -> dict[str, Parameter]:
-    """The fields of an estimator, in their order."""
+    """The fields of an estimator: its own in their order, then those that all have."""
     hints = get_type_hints(estimator, include_extras=True)
     return {
         field.name: _parameter(field.name, hints[field.name], field.default)
-        for field in fields(estimator)
+        for field in sorted(fields(estimator), key=lambda field: bool(field.kw_only))
         if field.init
     }
 

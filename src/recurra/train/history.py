@@ -16,7 +16,7 @@ class Epoch:
         seconds: since training began.
         train_loss: mean over the epoch's batches, in the loss's own unit.
         valid_loss: after the epoch, on the validation part.
-        learning_rate: Adam's step size in this epoch, per step.
+        learning_rate: the optimizer's step size at the end of this epoch, per step.
         gradient_norm: largest norm before clipping in this epoch.
     """
 
@@ -34,8 +34,8 @@ class History:
     """The epochs of a training and the word that ended it.
 
     Args:
-        ended: "epochs" (all done), "patience" (validation no longer fell), "minutes" (time is up)
-            or "interrupted" (Ctrl-C).
+        ended: "epochs" (all done), "patience" (validation no longer fell), "minutes" (time is
+            up), "watched" (who watched it had seen enough) or "interrupted" (Ctrl-C).
     """
 
     epochs: list[Epoch] = field(default_factory=list)

@@ -1,30 +1,46 @@
-"""Ctrl-C as a wish to stop soon, not as a blow in the middle of a step."""
+"""Ctrl-C and SIGTERM as a wish to stop soon, not as a blow in the middle of a step."""
 
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
+
+Asked = Callable[[], signal.Signals | None]
 
 
 @contextmanager
-def wish_to_stop() -> Iterator[Callable[[], bool]]:
-    """Give a function that says whether Ctrl-C was pressed.
+def wish_to_stop(*signals: signal.Signals) -> Iterator[Asked]:
+    """Give a function that says which signal came, None while none did.
 
-    The first Ctrl-C only sets the answer to True; the second one interrupts as usual. Off the main
-    thread, where Python delivers no signals, the answer stays False.
+    The first signal only sets the answer; a second one of the same kind acts as usual. Off the main
+    thread, where Python delivers no signals, the answer stays None.
+
+    Args:
+        signals: those to wait for; Ctrl-C alone when not given.
     """
-    asked = threading.Event()
+    came: list[signal.Signals] = []
+
+    def asked() -> signal.Signals | None:
+        return came[0] if came else None
+
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield asked
         return
+    with ExitStack() as stack:
+        for number in signals or (signal.SIGINT,):
+            stack.enter_context(_caught(number, came))
+        yield asked
 
-    def ask(_signal: int, _frame: FrameType | None) -> None:
-        asked.set()
-        signal.signal(signal.SIGINT, previous)
 
-    previous = signal.signal(signal.SIGINT, ask)
+@contextmanager
+def _caught(number: signal.Signals, came: list[signal.Signals]) -> Iterator[None]:
+    def note(_signal: int, _frame: FrameType | None) -> None:
+        came.append(number)
+        signal.signal(number, previous)
+
+    previous = signal.signal(number, note)
     try:
-        yield asked.is_set
+        yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        signal.signal(number, previous)

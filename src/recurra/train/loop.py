@@ -1,117 +1,248 @@
-"""One loop for every model: Adam, clipping by norm, early stopping, the best weights kept."""
+"""One loop for every model: steps by a plan, early stopping, the best weights kept, checkpoints."""
 
 import math
+import signal
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Generic
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from recurra.errors import OptionError, TrainingError
-from recurra.train.finite import culprit
+from recurra.errors import OptionError, RunFolderError, TerminatedError, TrainingError
+from recurra.train.checkpoint import Checkpoint, read_checkpoint, sweep, write_checkpoint
+from recurra.train.course import Course
 from recurra.train.history import Epoch, History
-from recurra.train.interrupt import wish_to_stop
+from recurra.train.interrupt import Asked, wish_to_stop
+from recurra.train.lesson import Batch, Lesson
+from recurra.train.plan import Plan
 from recurra.train.progress import Report
+from recurra.train.random_state import random_facts, random_tensors, restore_random
+from recurra.train.schedule import factor
+from recurra.train.stepper import Done, Stepper
 
-Batch = TypeVar("Batch")
-
-PLATEAU = 3
-DECAY = 0.8
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How long and how fast to learn.
-
-    Args:
-        learning_rate: Adam's step size, per step; constant for three epochs, then .8 of the last
-            in each further one.
-        epochs: most passes over the training windows.
-        patience: epochs without a lower validation loss after which training stops.
-        minutes: stop after so long, or None.
-        clip: largest norm of the gradient; above it the gradient is scaled down.
-        quiet: show no progress.
-    """
-
-    learning_rate: float = 1e-3
-    epochs: int = 30
-    patience: int = 5
-    minutes: float | None = None
-    clip: float = 1.0
-    quiet: bool = False
-
-    def __post_init__(self) -> None:
-        if not 0 < self.learning_rate < 10:
-            raise OptionError(f"--learning-rate is {self.learning_rate}; it lies in 0 … 10")
-        if self.epochs < 1:
-            raise OptionError(f"--epochs is {self.epochs}; it is at least 1")
-        if self.minutes is not None and not self.minutes > 0:
-            raise OptionError(f"--minutes is {self.minutes}; it is above 0")
-
-    def rate(self, epoch: int) -> float:
-        """The step size in an epoch counted from 1."""
-        return self.learning_rate * DECAY ** max(0, epoch - PLATEAU)
+NO_COURSE = Course()
 
 
-def train(
-    model: nn.Module,
-    batches: Callable[[int], Iterable[Batch]],
-    loss: Callable[[Batch], Tensor],
-    validate: Callable[[], float],
-    plan: Plan,
-    *,
-    steps: int,
-) -> History:
-    """Teach `model` in place; leave it with its best weights, in evaluation mode.
+def train(lesson: Lesson[Batch], plan: Plan, course: Course | None = None) -> History:
+    """Teach `lesson.model` in place; leave it with its best weights, in evaluation mode.
 
-    Ctrl-C and the end of the time ask for a stop: the step is finished, the model validated, and
-    everything returns as after the last epoch.
+    Ctrl-C and the end of the time ask for a stop: the step is finished, a checkpoint written, the
+    model validated, and everything returns as after the last epoch.
 
     Args:
-        model: the network.
-        batches: the batches of an epoch, counted from 1.
-        loss: the loss of a batch, a scalar with its graph.
-        validate: the validation loss of the model as it stands.
-        plan: how long and how fast.
-        steps: batches an epoch, for the time left.
+        lesson: the model and what it learns from.
+        plan: how long, and how.
+        course: where checkpoints are kept, and who watches.
 
     Raises:
-        TrainingError: the loss or the gradient is not finite; the message names the step, the
-            layer and the last gradient norm.
+        TrainingError: numbers were not finite three steps in a row, or in validation.
+        TerminatedError: SIGTERM came; the checkpoint is written.
+        StorageError: a checkpoint could not be written; the one before is whole.
+        MissingFileError, RunFolderError: there is no checkpoint to go on from, or none that fits.
     """
-    begun = time.monotonic()
-    history = History()
-    best: dict[str, Tensor] = {}
-    stepper = _Stepper(model, loss, plan)
-    with Report(plan.epochs, steps, plan.minutes, plan.quiet) as report, wish_to_stop() as asked:
+    return Training(lesson, plan, course or NO_COURSE).run()
 
-        def stop() -> bool:
-            if asked():
-                history.ended = "interrupted"
-            elif plan.minutes is not None and time.monotonic() - begun > 60 * plan.minutes:
-                history.ended = "minutes"
-            return history.ended != "epochs"
 
-        for number in range(1, plan.epochs + 1):
-            model.train()
-            mean, norm = stepper.epoch(number, batches(number), stop, report)
-            model.eval()
-            valid = _finite(validate(), number)
-            seconds = time.monotonic() - begun
-            rate = plan.rate(number)
-            epoch = Epoch(number, stepper.steps, seconds, mean, valid, rate, norm)
-            history.epochs.append(epoch)
-            if history.best is epoch:
-                best = {name: value.clone() for name, value in model.state_dict().items()}
-            report.epoch(epoch, history.best)
-            if number - history.best.epoch >= plan.patience and not stop():
-                history.ended = "patience"
-            if stop():
-                break
-    model.load_state_dict(best)
-    return history
+@dataclass
+class Tally:
+    """The running epoch: batches done, losses and targets summed, the largest norm."""
+
+    done: int = 0
+    loss: float = 0.0
+    weight: float = 0.0
+    norm: float = 0.0
+
+    def add(self, step: Done) -> None:
+        """A step was taken."""
+        self.loss += step.loss * step.weight
+        self.weight += step.weight
+        self.norm = max(self.norm, step.norm)
+
+
+class Training(Generic[Batch]):
+    """A training under way; the arguments are those of `train`."""
+
+    def __init__(self, lesson: Lesson[Batch], plan: Plan, course: Course) -> None:
+        self._lesson, self._plan, self._course = lesson, plan, course
+        self._stepper = Stepper(lesson, plan.recipe)
+        self._history = History()
+        self._tally = Tally()
+        self._best: dict[str, Tensor] = {}
+        self._begun = self._kept = self._now = time.monotonic()
+
+    def run(self) -> History:
+        """Go on until something ends it."""
+        if self._course.resume:
+            self._resume()
+        elif self._course.folder is not None:
+            self._keep()
+        plan = self._plan
+        # Without a folder there is nothing to keep, and SIGTERM acts as ever.
+        signals = [signal.SIGINT, *([signal.SIGTERM] if self._course.folder else [])]
+        with (
+            Report(plan.epochs, self._lesson.steps, plan.minutes, plan.quiet) as report,
+            wish_to_stop(*signals) as asked,
+        ):
+            report.begin(self._epochs_done * self._lesson.steps + self._tally.done)
+            self._run(report, asked)
+        self._lesson.model.eval()
+        self._lesson.model.load_state_dict(self._best)
+        return self._history
+
+    def _run(self, report: Report, asked: Asked) -> None:
+        while not self._over():
+            self._lesson.model.train()
+            stopped = self._steps(report, asked)
+            if stopped:
+                self._keep()
+            if asked() is signal.SIGTERM:
+                raise TerminatedError(self._said())
+            epoch = self._validate()
+            report.epoch(epoch, self._history.best)
+            self._history.ended = stopped or self._history.ended
+            if self._course.watch(epoch) and not stopped:
+                self._history.ended = "watched"
+
+    def _over(self) -> bool:
+        """Whether the training has ended, and by what."""
+        history = self._history
+        if history.ended != "epochs" or self._epochs_done >= self._plan.epochs:
+            return True
+        if history.epochs and self._epochs_done - history.best.epoch >= self._plan.patience:
+            history.ended = "patience"
+        return history.ended != "epochs"
+
+    def _steps(self, report: Report, asked: Asked) -> str | None:
+        """The rest of an epoch; what stopped it early, if something did."""
+        self._stepper.average.watch([epoch.valid_loss for epoch in self._history.epochs])
+        batches = iter(self._lesson.batches(self._epochs_done + 1, self._tally.done))
+        for some in _several(batches, self._plan.recipe.accumulate):
+            done = self._stepper.step(some, self._factor())
+            self._tally.done += len(some)
+            if isinstance(done, Done):
+                self._tally.add(done)
+            else:
+                report.say(done)
+            report.step(len(some))
+            if asked() is not None:
+                return "interrupted"
+            self._now = time.monotonic()
+            if self._plan.minutes is not None and self._spent > 60 * self._plan.minutes:
+                return "minutes"
+            if self._now - self._kept > 60 * self._course.minutes:
+                self._keep()
+        return None
+
+    def _validate(self) -> Epoch:
+        """End an epoch: its measures, and the weights if they are the best so far."""
+        model, tally, number = self._lesson.model, self._tally, self._epochs_done + 1
+        if not tally.weight:
+            raise TrainingError(f"training: every step of epoch {number} was left out")
+        model.eval()
+        rate = self._plan.recipe.learning_rate * self._factor() * self._stepper.count.brake
+        with self._stepper.average.in_place():
+            valid = _finite(self._lesson.validate(), number)
+            epoch = Epoch(
+                epoch=number,
+                steps=self._stepper.count.steps,
+                seconds=time.monotonic() - self._begun,
+                train_loss=tally.loss / tally.weight,
+                valid_loss=valid,
+                learning_rate=rate,
+                gradient_norm=tally.norm,
+            )
+            self._history.epochs.append(epoch)
+            if self._history.best is epoch:
+                self._best = {name: value.clone() for name, value in model.state_dict().items()}
+        self._tally = Tally()
+        return epoch
+
+    @property
+    def _epochs_done(self) -> int:
+        return len(self._history.epochs)
+
+    @property
+    def _spent(self) -> float:
+        """Seconds of training so far, those before a resumption included."""
+        return self._now - self._begun
+
+    def _factor(self) -> float:
+        """What the schedule makes of the rate at this moment."""
+        losses = [epoch.valid_loss for epoch in self._history.epochs]
+        done = self._epochs_done + self._tally.done / self._lesson.steps
+        progress = done / self._plan.epochs
+        if self._plan.minutes is not None:
+            progress = max(progress, self._spent / (60 * self._plan.minutes))
+        return factor(self._plan.recipe, min(1.0, progress), self._epochs_done + 1, losses)
+
+    def _keep(self) -> None:
+        """Write a checkpoint, where there is a folder for it."""
+        if self._course.folder is None:
+            return
+        tensors, count = self._stepper.state()
+        parts = {
+            "model": self._lesson.model.state_dict(),
+            "best": self._best,
+            "lesson": self._lesson.state(),
+            "random": random_tensors(),
+        }
+        for part, values in parts.items():
+            tensors |= {f"{part}/{name}": value for name, value in values.items()}
+        facts = {
+            "about": dict(self._course.about),
+            "same": dict(self._course.same),
+            "recipe": asdict(self._plan.recipe),
+            "history": [asdict(epoch) for epoch in self._history.epochs],
+            "tally": asdict(self._tally),
+            "count": count,
+            "seconds": time.monotonic() - self._begun,
+            "random": random_facts(),
+        }
+        # Tied weights share their memory, which the format does not know.
+        whole = {name: value.detach().clone() for name, value in tensors.items()}
+        write_checkpoint(Checkpoint(whole, facts), self._course.folder)
+        self._kept = time.monotonic()
+
+    def _resume(self) -> None:
+        """Stand where the checkpoint's training stood."""
+        folder = self._course.folder
+        if folder is None:
+            raise OptionError("training: resume needs a folder to go on from")
+        sweep(folder)
+        checkpoint = read_checkpoint(folder)
+        _same(checkpoint.facts, {"recipe": asdict(self._plan.recipe)}, folder)
+        _same(checkpoint.facts["same"], self._course.same, folder)
+        try:
+            self._restore(checkpoint)
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise RunFolderError(f"{folder}: its checkpoint does not fit: {error}") from error
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        facts = checkpoint.facts
+        self._lesson.model.load_state_dict(checkpoint.part("model"))
+        self._best = checkpoint.part("best")
+        count = facts["count"]
+        self._stepper.restore(checkpoint.part("optimizer"), checkpoint.part("average"), count)
+        self._lesson.restore(checkpoint.part("lesson"))
+        self._history = History([Epoch(**epoch) for epoch in facts["history"]])
+        self._tally = Tally(**facts["tally"])
+        self._now = time.monotonic()
+        self._begun = self._now - facts["seconds"]
+        restore_random(checkpoint.part("random"), facts["random"])
+
+    def _said(self) -> str:
+        return (
+            f"training: ended by SIGTERM after {self._stepper.count.steps} steps; "
+            f"go on with {self._course.command or 'resume=True'}"
+        )
+
+
+def _several(batches: Iterator[Batch], number: int) -> Iterator[list[Batch]]:
+    while some := list(islice(batches, number)):
+        yield some
 
 
 def _finite(valid: float, epoch: int) -> float:
@@ -123,50 +254,11 @@ def _finite(valid: float, epoch: int) -> float:
     return valid
 
 
-class _Stepper(Generic[Batch]):
-    """Optimizer steps, counted, each with a look at whether the numbers are still finite."""
-
-    def __init__(self, model: nn.Module, loss: Callable[[Batch], Tensor], plan: Plan) -> None:
-        self.steps = 0
-        self._model, self._loss, self._plan = model, loss, plan
-        self._optimizer = torch.optim.Adam(model.parameters(), plan.learning_rate)
-        self._last_norm = math.nan
-
-    def epoch(
-        self, number: int, batches: Iterable[Batch], stop: Callable[[], bool], report: Report
-    ) -> tuple[float, float]:
-        """Take a step for each batch until asked to stop; the mean loss and the largest norm."""
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._plan.rate(number)
-        losses, norms = [], []
-        for batch in batches:
-            loss, norm = self._step(batch)
-            losses.append(loss)
-            norms.append(norm)
-            report.step()
-            if stop():
-                break
-        return sum(losses) / len(losses), max(norms)
-
-    def _step(self, batch: Batch) -> tuple[float, float]:
-        self._optimizer.zero_grad()
-        loss = self._loss(batch)
-        value = loss.item()
-        if not math.isfinite(value):
-            self._complain("loss", value, batch)
-        torch.autograd.backward(loss)
-        parameters = self._model.parameters()
-        norm = nn.utils.clip_grad_norm_(parameters, self._plan.clip, foreach=True).item()
-        if not math.isfinite(norm):
-            self._complain("gradient norm", norm, batch)
-        self._last_norm = norm
-        self._optimizer.step()
-        self.steps += 1
-        return value, norm
-
-    def _complain(self, what: str, value: float, batch: Batch) -> None:
-        where = culprit(self._model, lambda: self._loss(batch))
-        raise TrainingError(
-            f"training: the {what} is {value} at step {self.steps + 1}, first seen in {where}; "
-            f"the last gradient norm was {self._last_norm:.3g}; a smaller --learning-rate may help"
-        )
+def _same(found: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path) -> None:
+    """What a training goes on with must be what it began with."""
+    for key, value in wanted.items():
+        if found.get(key) != value:
+            raise RunFolderError(
+                f"{folder}: began with another {key} ({found.get(key)!r}, now {value!r}); go on "
+                "with the same one, or begin anew"
+            )

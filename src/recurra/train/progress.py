@@ -8,6 +8,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from recurra.train.history import Epoch
 
+# Seconds between two pictures of the bar.
+REFRESH = 0.1
+
 
 class Report:
     """Shows how training goes, on standard error.
@@ -23,7 +26,8 @@ class Report:
         self._console = Console(stderr=True, quiet=quiet)
         self._epochs = epochs
         self._seconds = None if minutes is None else 60 * minutes
-        self._begun = time.monotonic()
+        self._begun = self._shown = time.monotonic()
+        self._done = 0
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -48,13 +52,28 @@ class Report:
     ) -> None:
         self._bar.stop()
 
-    def step(self) -> None:
-        """One optimizer step is done; with a time limit, the bar measures time instead."""
-        self._bar.advance(self._task)
-        if self._seconds is not None:
-            done = (time.monotonic() - self._begun) / self._seconds
-            total = self._bar.tasks[0].total or 1.0
-            self._bar.update(self._task, completed=max(done * total, self._bar.tasks[0].completed))
+    def begin(self, done: int) -> None:
+        """So many batches were done before."""
+        self._done = done
+        self._bar.update(self._task, completed=done)
+
+    def step(self, batches: int = 1) -> None:
+        """So many more are done; with a time limit, the bar measures time instead."""
+        self._done += batches
+        now = time.monotonic()
+        if self._bar.disable or now - self._shown < REFRESH:
+            return
+        self._shown = now
+        if self._seconds is None:
+            self._bar.update(self._task, completed=self._done)
+            return
+        total = self._bar.tasks[0].total or 1.0
+        share = (now - self._begun) / self._seconds
+        self._bar.update(self._task, completed=max(share * total, self._bar.tasks[0].completed))
+
+    def say(self, text: str) -> None:
+        """Something happened that a user should know."""
+        self._console.print(text, highlight=False, soft_wrap=True, markup=False)
 
     def epoch(self, epoch: Epoch, best: Epoch) -> None:
         """An epoch is done and validated."""

@@ -15,7 +15,7 @@ from recurra.tasks.forecast.intervals import LEVELS, calibrate
 from recurra.tasks.forecast.learned import Learned
 from recurra.tasks.forecast.measure import MODEL, Units, compare, thinned, verdict
 from recurra.tasks.forecast.metrics import naive_scale
-from recurra.tasks.forecast.network import Lesson, answer, blend, teach
+from recurra.tasks.forecast.network import WindowLesson, answer, blend
 from recurra.tasks.forecast.setting import Setting
 from recurra.tasks.forecast.split import (
     Split,
@@ -27,13 +27,14 @@ from recurra.tasks.forecast.split import (
     longest_horizon,
     too_short,
 )
-from recurra.train import History, Plan
+from recurra.train import Course, History, Plan
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 BEFORE_EVERYTHING = -(10**15)
 SHORT_HORIZON = 12
 SHOWN_HORIZONS = 4
+NO_COURSE = Course()
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,18 @@ class Fit:
         wishes: what the user said.
         plan: how long and how fast to learn.
         valid: grid index at which the validation part begins, where the user gave one.
+        course: where checkpoints are kept, and who watches.
     """
 
-    def __init__(self, panel: Panel, wishes: Wishes, plan: Plan, valid: int | None = None) -> None:
-        self.wishes, self.plan = wishes, plan
+    def __init__(
+        self,
+        panel: Panel,
+        wishes: Wishes,
+        plan: Plan,
+        valid: int | None = None,
+        course: Course = NO_COURSE,
+    ) -> None:
+        self.wishes, self.plan, self.course = wishes, plan, course
         for fact in panel.facts:
             self._say("found", fact)
         self.whole = panel
@@ -118,10 +127,15 @@ class Fit:
 
     def _teach(self) -> tuple[Blend, NLinear, History]:
         """The network and the linear forecast beside it, blended."""
-        lesson = Lesson(self.windows, self.training, self.wishes.batch_size, self.wishes.seed)
-        network, history = teach(
-            self.setting, self.windows, lesson, self.validation, self.plan, self.wishes.seed
+        lesson = WindowLesson(
+            self.setting,
+            self.windows,
+            self.training,
+            self.validation,
+            self.wishes.batch_size,
+            self.wishes.seed,
         )
+        network, history = lesson.teach(self.plan, self.course)
         self._say(
             "learned",
             f"{len(history.epochs)} epochs in {history.epochs[-1].seconds:.0f} s, ended by "

@@ -18,8 +18,9 @@ from recurra.tasks.forecast.fitting import Fit, Wishes
 from recurra.tasks.forecast.learned import Learned
 from recurra.tasks.forecast.sample import write_sample
 from recurra.tasks.forecast.store import from_run, to_json, to_tensors
+from recurra.tasks.learning import LEARNING, Learning
 from recurra.tasks.parameters import Names
-from recurra.train import History, Plan, Run, load_run, save_run
+from recurra.train import Course, History, Run, load_run, save_run
 
 Table = str | Path | Any
 
@@ -27,7 +28,7 @@ MOST_BATCH = 65_536
 
 
 @dataclass
-class Forecaster(Estimator):
+class Forecaster(Learning, Estimator):
     """Predicts the next steps of every series in a table, with intervals.
 
     A table is the path of a CSV or Parquet file, or a pandas or polars frame; wide, with a column
@@ -45,7 +46,7 @@ class Forecaster(Estimator):
             *("missing", "on_duplicate", "na", "skip_short", "skip_constant"),
         ),
         "the network": ("model", "cell", "hidden_size", "context", "dropout"),
-        "the learning": ("learning_rate", "batch_size", "epochs", "minutes", "seed", "quiet"),
+        "the learning": ("batch_size", *LEARNING),
     }
 
     horizon: Annotated[int | None, "steps to predict; one season when not given"] = None
@@ -75,18 +76,18 @@ class Forecaster(Estimator):
     hidden_size: Annotated[int, "width of the cell, H"] = 128
     context: Annotated[int | None, "steps looked back; found from season and horizon"] = None
     dropout: Annotated[float, "share of features dropped before the last layer"] = 0.1
-    learning_rate: Annotated[float, "Adam's step size, per step"] = 2e-3
     batch_size: Annotated[int | None, "windows per step; found from their number"] = None
-    epochs: Annotated[int, "most passes over the windows"] = 30
-    minutes: Annotated[float | None, "stop learning after so long"] = None
-    seed: Annotated[int, "of weights, dropout and order"] = 0
-    quiet: Annotated[bool, "say nothing while learning"] = False
+    learning_rate: Annotated[float, "the optimizer's step size, per step"] = field(
+        default=2e-3, kw_only=True
+    )
 
     learned_: Learned = field(init=False, repr=False, compare=False)
     history_: History = field(init=False, repr=False, compare=False)
     data_: dict[str, str] = field(init=False, repr=False, compare=False)
 
-    def fit(self, data: Table, valid: Table | None = None) -> "Forecaster":
+    def fit(
+        self, data: Table, valid: Table | None = None, course: Course | None = None
+    ) -> "Forecaster":
         """Learn from a table.
 
         The last stretch of time is held out: its first half to stop learning in time, its second
@@ -95,21 +96,17 @@ class Forecaster(Estimator):
         Args:
             data: the table.
             valid: a table of the same series that follows `data` in time; held out instead.
+            course: where checkpoints are kept, and who watches.
 
         Raises:
             DataError: something in the table does not fit; the message names the option.
             OptionError: a field has a value that does not fit.
             TrainingError: the loss is not finite.
         """
-        plan = Plan(
-            learning_rate=self.learning_rate,
-            epochs=self.epochs,
-            minutes=self.minutes,
-            quiet=self.quiet,
-        )
+        plan = self.plan()
         self._check()
         panel, begin = self._read(data, valid)
-        fitted = Fit(panel, self._wishes(), plan, begin).run()
+        fitted = Fit(panel, self._wishes(), plan, begin, course or Course()).run()
         self.learned_, self.history_ = fitted.learned, fitted.history
         self.measures_ = fitted.measures
         self.interrupted_ = fitted.history.ended == "interrupted"

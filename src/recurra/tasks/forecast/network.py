@@ -12,7 +12,7 @@ from recurra.data import Context, Windows
 from recurra.models import Blend
 from recurra.tasks.forecast.baselines import NLinear
 from recurra.tasks.forecast.setting import Setting
-from recurra.train import History, Plan, one_thread, train
+from recurra.train import Course, History, Lesson, Plan, one_thread, train
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -30,29 +30,64 @@ class Batch(NamedTuple):
     observed: Tensor  # (B, P)
 
 
-class Lesson:
+class WindowLesson(Lesson[Batch]):
     """The batches of every epoch, drawn from the training windows by a seed.
 
+    The loss is the mean absolute error over the observed targets, in the series' deviations. The
+    model, which is built from the seed too, learns in place; the caller's random state is left as
+    it was.
+
     Args:
+        setting: shapes the network.
         windows: the panel's windows.
         training: origins to learn from.
+        validation: origins to validate on; at most 4,096 of them are used, spread evenly.
         batch_size: windows a batch; chosen by their number when None.
-        seed: of the order.
+        seed: of the weights, of dropout and of the order.
     """
 
     def __init__(
-        self, windows: Windows, training: Indices, batch_size: int | None, seed: int
+        self,
+        setting: Setting,
+        windows: Windows,
+        training: Indices,
+        validation: Indices,
+        batch_size: int | None,
+        seed: int,
     ) -> None:
-        self._windows, self._training, self._seed = windows, training, seed
+        self._setting, self._windows, self._training, self._seed = setting, windows, training, seed
+        self._held_out = _few(validation)
+        self._true = windows.targets(self._held_out)
         self.batch_size = batch_size or _batch_size(len(training))
         self.steps = int(np.clip(len(training) // self.batch_size, FEWEST_STEPS, MOST_STEPS))
 
-    def __call__(self, epoch: int) -> Iterator[Batch]:
+    def teach(self, plan: Plan, course: Course | None = None) -> tuple[Blend, History]:
+        """Build the network and teach it; its weights are those of the best validated epoch."""
+        with torch.random.fork_rng(devices=[]), one_thread():
+            torch.manual_seed(self._seed)
+            model = self._setting.build()
+            self.model = model
+            history = train(self, plan, course)
+        return model, history
+
+    def batches(self, epoch: int, begin: int) -> Iterator[Batch]:
         """The batches of an epoch: few windows come more than once, of many only a part."""
         random = np.random.default_rng([self._seed, epoch])
         drawn = self._draw(random, self.steps * self.batch_size)
-        for low in range(0, len(drawn), self.batch_size):
+        for low in range(begin * self.batch_size, len(drawn), self.batch_size):
             yield batch(self._windows, drawn[low : low + self.batch_size])
+
+    def loss(self, batch: Batch) -> Tensor:
+        error: Tensor = (self.model(*batch.inputs) - batch.target).abs()
+        return error.where(batch.observed, 0).sum() / batch.observed.sum().clamp(min=1)
+
+    def weight(self, batch: Batch) -> float:
+        return float(batch.observed.sum())
+
+    def validate(self) -> float:
+        series = self._windows.series(self._held_out)
+        error = np.abs(answer(self.model, self._windows, self._held_out, series) - self._true.y)
+        return float(error[self._true.observed].mean())
 
     def _draw(self, random: np.random.Generator, count: int) -> Indices:
         rounds = -(-count // len(self._training))
@@ -80,46 +115,6 @@ def inputs(context: Context, series: Indices) -> tuple[Tensor | None, ...]:
     """The arguments of a forecaster's `forward`."""
     parts = (context.y, series, context.observed, context.past, context.future)
     return tuple(None if part is None else torch.from_numpy(part) for part in parts)
-
-
-def absolute_error(model: nn.Module, batch: Batch) -> Tensor:
-    """Mean absolute error over the observed targets, in the series' deviations."""
-    error: Tensor = (model(*batch.inputs) - batch.target).abs()
-    return error.where(batch.observed, 0).sum() / batch.observed.sum().clamp(min=1)
-
-
-def teach(
-    setting: Setting, windows: Windows, lesson: Lesson, validation: Indices, plan: Plan, seed: int
-) -> tuple[Blend, History]:
-    """Build the network and teach it; its weights are those of the best validated epoch.
-
-    Args:
-        setting: shapes the network.
-        windows: the panel's windows.
-        lesson: gives the batches.
-        validation: origins to validate on; at most 4,096 of them are used, spread evenly.
-        plan: how long and how fast.
-        seed: of the weights and of dropout; the caller's random state is left as it was.
-    """
-    held_out = _few(validation)
-    true = windows.targets(held_out)
-
-    def validate() -> float:
-        error = np.abs(answer(model, windows, held_out, windows.series(held_out)) - true.y)
-        return float(error[true.observed].mean())
-
-    with torch.random.fork_rng(devices=[]), one_thread():
-        torch.manual_seed(seed)
-        model = setting.build()
-        history = train(
-            model,
-            lesson,
-            lambda one: absolute_error(model, one),
-            validate,
-            plan,
-            steps=lesson.steps,
-        )
-    return model, history
 
 
 def blend(model: Blend, linear: NLinear, windows: Windows, validation: Indices) -> None:

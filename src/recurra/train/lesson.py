@@ -1,0 +1,52 @@
+"""The contract of what a model learns from."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Generic, TypeVar
+
+from torch import Tensor, nn
+
+Batch = TypeVar("Batch")
+
+
+class Lesson(ABC, Generic[Batch]):
+    """A model, the batches it learns from, its loss, and its validation.
+
+    Attributes:
+        model: learns in place.
+        steps: batches an epoch.
+    """
+
+    model: nn.Module
+    steps: int
+
+    @abstractmethod
+    def batches(self, epoch: int, begin: int) -> Iterable[Batch]:
+        """The batches of an epoch, the same however often it is asked.
+
+        Args:
+            epoch: counted from 1.
+            begin: number of the first batch wanted, counted from 0; those before are done.
+        """
+
+    @abstractmethod
+    def loss(self, batch: Batch) -> Tensor:
+        """The mean loss of a batch, a scalar with its graph."""
+
+    @abstractmethod
+    def validate(self) -> float:
+        """The validation loss of the model as it stands."""
+
+    def weight(self, batch: Batch) -> float:
+        """How many targets the mean in `loss` is over, where batches differ in that."""
+        return 1.0
+
+    def state(self) -> Mapping[str, Tensor]:
+        """What is carried from batch to batch, such as hidden states; a checkpoint keeps it."""
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on with what `state` gave."""
+
+    def forget(self) -> None:
+        """Begin anew what is carried: a step was left out, and its numbers may not be finite."""

@@ -1,0 +1,155 @@
+"""One step of the optimizer: gradients of one or more batches, looked at, bounded, followed."""
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from typing import Any, Generic
+
+import torch
+from torch import Tensor
+
+from recurra.errors import TrainingError
+from recurra.train.average import Average
+from recurra.train.clip import clip_gradients, gradient_norm
+from recurra.train.finite import culprit
+from recurra.train.lesson import Batch, Lesson
+from recurra.train.optimizer import make_optimizer
+from recurra.train.plan import Recipe
+
+# Steps in a row whose numbers are not finite before training gives up, and what is left of the
+# rate after each.
+MOST_REFUSED, BRAKE = 3, 0.5
+
+
+@dataclass
+class Count:
+    """What a stepper has seen.
+
+    Args:
+        steps: taken.
+        refused: in a row, because a number was not finite.
+        brake: what refused steps have left of the rate.
+        last_norm: of the last gradient that was followed.
+        averaged: steps in the running mean of the weights.
+    """
+
+    steps: int = 0
+    refused: int = 0
+    brake: float = 1.0
+    last_norm: float | None = None
+    averaged: int = 0
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step: its mean loss, over so many targets, and its gradient's norm before clipping."""
+
+    loss: float
+    weight: float
+    norm: float
+
+
+class Stepper(Generic[Batch]):
+    """Takes steps, and leaves out those that would spoil the weights.
+
+    Args:
+        lesson: the model and its loss.
+        recipe: how weights follow gradients.
+    """
+
+    def __init__(self, lesson: Lesson[Batch], recipe: Recipe) -> None:
+        self.count = Count()
+        self._lesson, self._recipe = lesson, recipe
+        self._parameters = [p for p in lesson.model.parameters() if p.requires_grad]
+        self.optimizer = make_optimizer(lesson.model, recipe)
+        self.average = Average(lesson.model, recipe)
+        self._rate = math.nan
+
+    def step(self, batches: Sequence[Batch], factor: float) -> Done | str:
+        """Follow the gradient of the mean loss over all targets of `batches`.
+
+        Args:
+            batches: one, or more where gradients are accumulated.
+            factor: what the schedule makes of the rate.
+
+        Returns:
+            What was done; or in words what was not finite, and then no weight was touched.
+
+        Raises:
+            TrainingError: that came three times in a row; the message names the step and layer.
+        """
+        self._set_rate(factor * self._recipe.learning_rate * self.count.brake)
+        self.optimizer.zero_grad()
+        weights = [self._lesson.weight(batch) for batch in batches]
+        whole = sum(weights)
+        loss = 0.0
+        for batch, weight in zip(batches, weights, strict=True):
+            loss += self._backward(batch, weight / whole)
+        norm = gradient_norm(self._parameters)
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            return self._refuse(batches[-1], loss, norm)
+        clip_gradients(self._parameters, self._recipe, norm)
+        self.optimizer.step()
+        self.average.update()
+        self.count.steps += 1
+        self.count.refused, self.count.last_norm = 0, norm
+        return Done(loss, whole, norm)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and facts for a checkpoint."""
+        self.count.averaged = self.average.count
+        tensors = {f"average/{key}": value for key, value in self.average.state().items()}
+        for number, values in self.optimizer.state_dict()["state"].items():
+            found = {key: value for key, value in values.items() if isinstance(value, Tensor)}
+            tensors |= {f"optimizer/{number}/{key}": value for key, value in found.items()}
+        return tensors, asdict(self.count)
+
+    def restore(
+        self, optimizer: Mapping[str, Tensor], average: Mapping[str, Tensor], count: dict[str, Any]
+    ) -> None:
+        """Go on with what `state` gave."""
+        self.count = Count(**count)
+        self.average.restore(average, self.count.averaged)
+        states: dict[int, dict[str, Any]] = {}
+        for name, value in optimizer.items():
+            number, _, key = name.partition("/")
+            states.setdefault(int(number), {})[key] = value
+        now = self.optimizer.state_dict()
+        self.optimizer.load_state_dict({**now, "state": states})
+
+    def _backward(self, batch: Batch, share: float) -> float:
+        with self._precision():
+            loss = self._lesson.loss(batch)
+        torch.autograd.backward(loss if share == 1 else loss * share)
+        return share * loss.item()
+
+    def _precision(self) -> Any:
+        if self._recipe.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self._parameters[0].device.type, torch.bfloat16)
+
+    def _set_rate(self, rate: float) -> None:
+        if rate != self._rate:
+            self._rate = rate
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+
+    def _refuse(self, batch: Batch, loss: float, norm: float) -> str:
+        """Brake, and say why; give up at the third time in a row."""
+        self.optimizer.zero_grad()
+        count = self.count
+        count.refused += 1
+        count.brake *= BRAKE
+        what, value = ("gradient norm", norm) if math.isfinite(loss) else ("loss", loss)
+        where = culprit(self._lesson.model, lambda: self._lesson.loss(batch))
+        self._lesson.forget()
+        norm_before = count.last_norm
+        before = "" if norm_before is None else f"; the last gradient norm was {norm_before:.3g}"
+        found = f"the {what} is {value} at step {count.steps + 1}, first seen in {where}{before}"
+        if count.refused == MOST_REFUSED:
+            raise TrainingError(
+                f"training: {found}; it stayed so in {MOST_REFUSED} batches in a row, at a rate "
+                f"down to {self._rate:.3g}; a smaller --learning-rate or --clip may help"
+            )
+        return f"{found}; step left out, rate now {count.brake:g} of the plan's"
