@@ -14,8 +14,8 @@ import recurra.cli.evaluate as evaluate
 import recurra.cli.predict as predict
 import recurra.cli.train as train
 from recurra import __version__
-from recurra.cli.status import INTERRUPTED, MISTAKE
-from recurra.errors import RecurraError
+from recurra.cli.status import INTERRUPTED, MISTAKE, TERMINATED
+from recurra.errors import RecurraError, TerminatedError
 
 COMMANDS: dict[str, ModuleType] = {
     "train": train,
@@ -29,13 +29,19 @@ REFUSED = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; the exit status is 0, 2 for a mistake, 130 after Ctrl-C."""
+    """Run one command; its exit status.
+
+    0, 2 for a mistake, 130 after Ctrl-C, 143 after SIGTERM.
+    """
     argv = sys.argv[1:] if argv is None else argv
     args = _parser(argv).parse_args(argv)
     try:
         status: int = COMMANDS[args.command].run(args)
         sys.stdout.flush()
         return status
+    except TerminatedError as error:
+        print(f"recurra: {error}", file=sys.stderr)
+        return TERMINATED
     except RecurraError as error:
         if args.debug:
             raise

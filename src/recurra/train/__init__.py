@@ -1,7 +1,8 @@
 """The loop that learns, and the folder that keeps what was learned."""
 
-from recurra.train.checkpoint import Checkpoint, read_checkpoint
+from recurra.train.checkpoint import Checkpoint, checkpoint_file, read_checkpoint
 from recurra.train.course import Course
+from recurra.train.find_rate import Rates, find_rate
 from recurra.train.history import Epoch, History
 from recurra.train.lesson import Lesson
 from recurra.train.loop import train
@@ -18,8 +19,11 @@ __all__ = [
     "History",
     "Lesson",
     "Plan",
+    "Rates",
     "Recipe",
     "Run",
+    "checkpoint_file",
+    "find_rate",
     "free_folder",
     "load_run",
     "load_weights",

@@ -88,6 +88,8 @@ class Training(Generic[Batch]):
         ):
             report.begin(self._epochs_done * self._lesson.steps + self._tally.done)
             self._run(report, asked)
+        if self._history.ended in ("epochs", "patience"):
+            self._keep()
         self._lesson.model.eval()
         self._lesson.model.load_state_dict(self._best)
         return self._history

@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
+import torch
 
 from recurra.data import Panel, ReadOptions, read_panel
 from recurra.errors import DataError, OptionError
@@ -16,6 +17,7 @@ from recurra.tasks.estimator import Estimator, Measures, fields_from_json, field
 from recurra.tasks.forecast.backtest import backtest
 from recurra.tasks.forecast.fitting import Fit, Wishes
 from recurra.tasks.forecast.learned import Learned
+from recurra.tasks.forecast.network import WindowLesson
 from recurra.tasks.forecast.sample import write_sample
 from recurra.tasks.forecast.store import from_run, to_json, to_tensors
 from recurra.tasks.learning import LEARNING, Learning
@@ -84,6 +86,7 @@ class Forecaster(Learning, Estimator):
     learned_: Learned = field(init=False, repr=False, compare=False)
     history_: History = field(init=False, repr=False, compare=False)
     data_: dict[str, str] = field(init=False, repr=False, compare=False)
+    _checkpoint: Path | None = field(init=False, repr=False, compare=False)
 
     def fit(
         self, data: Table, valid: Table | None = None, course: Course | None = None
@@ -103,15 +106,29 @@ class Forecaster(Learning, Estimator):
             OptionError: a field has a value that does not fit.
             TrainingError: the loss is not finite.
         """
-        plan = self.plan()
+        plan, course = self.plan(), course or Course()
         self._check()
         panel, begin = self._read(data, valid)
-        fitted = Fit(panel, self._wishes(), plan, begin, course or Course()).run()
+        self.data_ = {"name": _name(data), "sha256": _hash(panel)}
+        course = replace(course, same={**course.same, "data": self.data_["sha256"]})
+        fitted = Fit(panel, self._wishes(), plan, begin, course).run()
         self.learned_, self.history_ = fitted.learned, fitted.history
         self.measures_ = fitted.measures
         self.interrupted_ = fitted.history.ended == "interrupted"
-        self.data_ = {"name": _name(data), "sha256": _hash(panel)}
+        self._checkpoint = course.folder if fitted.history.may_go_on else None
         return self
+
+    def lesson(self, data: Table, valid: Table | None = None) -> WindowLesson:
+        plan = replace(self.plan(), quiet=True)
+        self._check()
+        panel, begin = self._read(data, valid)
+        lesson = Fit(panel, self._wishes(), plan, begin).lesson()
+        if hasattr(self, "learned_"):
+            lesson.model = self.learned_.network
+        else:
+            with torch.random.fork_rng(devices=[]):
+                lesson.build()
+        return lesson
 
     def predict(self, data: Table | None = None, *, target: Names = ()) -> pd.DataFrame:
         """The next `horizon` steps after the end of every series.
@@ -186,6 +203,7 @@ class Forecaster(Learning, Estimator):
             history=self.history_,
             measures=self.measures_.to_json(),
             data=self.data_,
+            checkpoint=self._checkpoint,
         )
         draw: dict[str, Callable[[Path], None]] = {
             "training.png": lambda path: draw_history(path, self.history_)
@@ -210,6 +228,7 @@ class Forecaster(Learning, Estimator):
         estimator.history_, estimator.data_ = run.history, run.data
         estimator.measures_ = Measures.from_json(run.measures, folder)
         estimator.interrupted_ = run.history.ended == "interrupted"
+        estimator._checkpoint = folder if run.history.may_go_on else None
         return estimator
 
     @staticmethod
