@@ -1,8 +1,11 @@
 """A training that died and went on ends with the bits of one that never did."""
 
+import json
+import random
 import signal
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 from tests.train.lessons import Curve, DeathError, weights
@@ -12,11 +15,13 @@ from recurra.errors import (
     OptionError,
     RunFolderError,
     StorageError,
+    TakenError,
     TerminatedError,
     TrainingError,
 )
 from recurra.train import Course, Plan, Recipe, checkpoint_file, read_checkpoint, train
 from recurra.train import checkpoint as room
+from recurra.train.random_state import random_facts, random_tensors, restore_random
 
 RECIPES = {
     "adam": Recipe(1e-2),
@@ -139,7 +144,7 @@ def test_what_killed_writers_left_is_swept_away(tmp_path):
     with pytest.raises(DeathError):
         train(Curve(dies=9), plan(RECIPES["adam"]), course(tmp_path))
     (tmp_path / ".run.abcdefgh").mkdir()
-    (tmp_path / "run" / "checkpoint" / f".{room.FILE}.abcd.part").write_bytes(b"half")
+    (tmp_path / "run" / "checkpoint" / room.PART).write_bytes(b"half")
     (tmp_path / "runner").mkdir()
     train(Curve(), plan(RECIPES["adam"]), course(tmp_path, resume=True))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "runner"]
@@ -183,6 +188,37 @@ def test_a_damaged_checkpoint_is_named(tmp_path, damage):
     with pytest.raises(RunFolderError) as caught:
         read_checkpoint(tmp_path / "run")
     assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_a_folder_that_is_taken_is_left_alone(tmp_path):
+    (tmp_path / "run").mkdir()
+    with pytest.raises(TakenError, match="run: is there already"):
+        train(Curve(dies=1), plan(RECIPES["adam"]), course(tmp_path))
+    assert not list((tmp_path / "run").iterdir())
+    train(Curve(), plan(RECIPES["adam"]), course(tmp_path, overwrite=True))
+    assert checkpoint_file(tmp_path / "run").is_file()
+
+
+def test_the_random_states_of_numpy_and_python_go_on_too():
+    np.random.seed(1)  # noqa: NPY002
+    random.seed(1)
+    random.gauss()
+    np.random.standard_normal()  # noqa: NPY002
+    tensors, facts = random_tensors(), json.loads(json.dumps(random_facts()))
+    # The first of Python's may be drawn by who checks types; the state itself is compared.
+    state = random.getstate()
+    drawn = (torch.rand(3), np.random.rand(3), np.random.standard_normal())  # noqa: NPY002
+    random.seed(2)
+    restore_random(tensors, facts)
+    again = (torch.rand(3), np.random.rand(3), np.random.standard_normal())  # noqa: NPY002
+    assert torch.equal(drawn[0], again[0])
+    assert (drawn[1] == again[1]).all()
+    assert drawn[2] == again[2]
+    random.setstate(state)
+    expected = [random.random() for _ in range(9)]
+    restore_random(tensors, facts)
+    found = [random.random() for _ in range(99)]
+    assert any(found[n : n + 5] == expected[4:] for n in range(90))
 
 
 # --- numbers that are not finite

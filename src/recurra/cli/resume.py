@@ -15,7 +15,13 @@ FREE = ("epochs", "patience", "minutes", "checkpoint_minutes", "quiet")
 
 
 def course(
-    estimator: "Estimator", data: str, valid: str | None, out: Path, *, resume: bool = False
+    estimator: "Estimator",
+    data: str,
+    valid: str | None,
+    out: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
 ) -> "Course":
     """A course with its checkpoints in `out`, which hold all that a resumption needs."""
     from recurra.tasks.estimator import fields_to_json
@@ -29,7 +35,14 @@ def course(
     }
     command = f"recurra train {estimator.task} --resume {shlex.quote(str(out))}"
     minutes: float = estimator.get_params()["checkpoint_minutes"]
-    return Course(folder=out, about=about, minutes=minutes, resume=resume, command=command)
+    return Course(
+        folder=out,
+        about=about,
+        minutes=minutes,
+        resume=resume,
+        overwrite=overwrite,
+        command=command,
+    )
 
 
 def resumed(args: argparse.Namespace) -> "tuple[Estimator, str, str | None, Course]":

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Learn, save, and print the model beside its baselines."""
     from recurra.cli.resume import resumed
-    from recurra.errors import OptionError
+    from recurra.errors import OptionError, TakenError
 
     if args.resume is not None:
         return _learn(*resumed(args), out=args.resume)
@@ -54,7 +54,13 @@ def run(args: argparse.Namespace) -> int:
         raise OptionError(f"recurra train {args.task}: DATA is missing; the file to learn from")
     if args.find_lr is not None:
         return _find_rate(args)
-    return _learn(*_begun(args, out := _place(args)), out=out)
+    while True:
+        out = _place(args)
+        try:
+            return _learn(*_begun(args, out), out=out)
+        except TakenError:  # by a training that began at the same time
+            if args.out is not None:
+                raise
 
 
 def _learn(
@@ -85,7 +91,12 @@ def _begun(args: argparse.Namespace, out: Path) -> "tuple[Estimator, str, str | 
     from recurra.tasks import TASKS
 
     estimator = from_args(TASKS[args.task], args)
-    return estimator, args.data, args.valid, course(estimator, args.data, args.valid, out)
+    return (
+        estimator,
+        args.data,
+        args.valid,
+        course(estimator, args.data, args.valid, out, overwrite=args.overwrite),
+    )
 
 
 def _find_rate(args: argparse.Namespace) -> int:

@@ -23,6 +23,7 @@ class Course:
         same: what must be the same to go on, as JSON values: a hash of the data.
         minutes: between two checkpoints.
         resume: go on from the checkpoint in `folder`.
+        overwrite: `folder` may be there, and is replaced in the end; otherwise it must be free.
         watch: is given each epoch as it ends, and says whether to stop.
         command: what a user types to go on, told after an interruption.
     """
@@ -32,6 +33,7 @@ class Course:
     same: Mapping[str, Any] = field(default_factory=dict)
     minutes: float = 5.0
     resume: bool = False
+    overwrite: bool = False
     watch: Callable[[Epoch], bool] = _goes_on
     command: str = ""
 

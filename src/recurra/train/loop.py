@@ -11,7 +11,7 @@ from typing import Any, Generic
 
 from torch import Tensor
 
-from recurra.errors import OptionError, RunFolderError, TerminatedError, TrainingError
+from recurra.errors import OptionError, RunFolderError, TakenError, TerminatedError, TrainingError
 from recurra.train.checkpoint import Checkpoint, read_checkpoint, sweep, write_checkpoint
 from recurra.train.course import Course
 from recurra.train.history import Epoch, History
@@ -39,6 +39,7 @@ def train(lesson: Lesson[Batch], plan: Plan, course: Course | None = None) -> Hi
 
     Raises:
         TrainingError: numbers were not finite three steps in a row, or in validation.
+        TakenError: the course's folder is there already, and it is not to be overwritten.
         TerminatedError: SIGTERM came; the checkpoint is written.
         StorageError: a checkpoint could not be written; the one before is whole.
         MissingFileError, RunFolderError: there is no checkpoint to go on from, or none that fits.
@@ -78,6 +79,7 @@ class Training(Generic[Batch]):
         if self._course.resume:
             self._resume()
         elif self._course.folder is not None:
+            _free(self._course.folder, self._course.overwrite)
             self._keep()
         plan = self._plan
         # Without a folder there is nothing to keep, and SIGTERM acts as ever.
@@ -240,6 +242,11 @@ class Training(Generic[Batch]):
             f"training: ended by SIGTERM after {self._stepper.count.steps} steps; "
             f"go on with {self._course.command or 'resume=True'}"
         )
+
+
+def _free(folder: Path, overwrite: bool) -> None:
+    if folder.exists() and not overwrite:
+        raise TakenError(f"{folder}: is there already; choose another place, or overwrite it")
 
 
 def _several(batches: Iterator[Batch], number: int) -> Iterator[list[Batch]]:
