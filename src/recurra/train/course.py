@@ -28,7 +28,7 @@ class Course:
         command: what a user types to go on, told after an interruption.
     """
 
-    folder: Path | None = None
+    folder: Path | str | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     same: Mapping[str, Any] = field(default_factory=dict)
     minutes: float = 5.0

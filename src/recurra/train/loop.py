@@ -68,6 +68,7 @@ class Training(Generic[Batch]):
 
     def __init__(self, lesson: Lesson[Batch], plan: Plan, course: Course) -> None:
         self._lesson, self._plan, self._course = lesson, plan, course
+        self._folder = None if course.folder is None else Path(course.folder)
         self._stepper = Stepper(lesson, plan.recipe)
         self._history = History()
         self._tally = Tally()
@@ -78,12 +79,12 @@ class Training(Generic[Batch]):
         """Go on until something ends it."""
         if self._course.resume:
             self._resume()
-        elif self._course.folder is not None:
-            _free(self._course.folder, self._course.overwrite)
+        elif self._folder is not None:
+            _free(self._folder, self._course.overwrite)
             self._keep()
         plan = self._plan
         # Without a folder there is nothing to keep, and SIGTERM acts as ever.
-        signals = [signal.SIGINT, *([signal.SIGTERM] if self._course.folder else [])]
+        signals = [signal.SIGINT, *([signal.SIGTERM] if self._folder else [])]
         with (
             Report(plan.epochs, self._lesson.steps, plan.minutes, plan.quiet) as report,
             wish_to_stop(*signals) as asked,
@@ -184,7 +185,7 @@ class Training(Generic[Batch]):
 
     def _keep(self) -> None:
         """Write a checkpoint, where there is a folder for it."""
-        if self._course.folder is None:
+        if self._folder is None:
             return
         tensors, count = self._stepper.state()
         parts = {
@@ -207,12 +208,12 @@ class Training(Generic[Batch]):
         }
         # Tied weights share their memory, which the format does not know.
         whole = {name: value.detach().clone() for name, value in tensors.items()}
-        write_checkpoint(Checkpoint(whole, facts), self._course.folder)
+        write_checkpoint(Checkpoint(whole, facts), self._folder)
         self._kept = time.monotonic()
 
     def _resume(self) -> None:
         """Stand where the checkpoint's training stood."""
-        folder = self._course.folder
+        folder = self._folder
         if folder is None:
             raise OptionError("training: resume needs a folder to go on from")
         sweep(folder)

@@ -115,7 +115,8 @@ class Forecaster(Learning, Estimator):
         self.learned_, self.history_ = fitted.learned, fitted.history
         self.measures_ = fitted.measures
         self.interrupted_ = fitted.history.ended == "interrupted"
-        self._checkpoint = course.folder if fitted.history.may_go_on else None
+        kept = course.folder if fitted.history.may_go_on else None
+        self._checkpoint = None if kept is None else Path(kept)
         return self
 
     def lesson(self, data: Table, valid: Table | None = None) -> WindowLesson:
