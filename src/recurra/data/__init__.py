@@ -7,6 +7,7 @@ from recurra.data.read import read_panel
 from recurra.data.scale import Scaler
 from recurra.data.season import Season, find_season
 from recurra.data.table import read_table
+from recurra.data.tokens import Tokens, byte_tokens, read_tokens, token_type, write_tokens
 from recurra.data.windows import Context, CovariateScaler, Targets, Windows, tail
 
 __all__ = [
@@ -19,9 +20,14 @@ __all__ = [
     "Schema",
     "Season",
     "Targets",
+    "Tokens",
     "Windows",
+    "byte_tokens",
     "find_season",
     "read_panel",
     "read_table",
+    "read_tokens",
     "tail",
+    "token_type",
+    "write_tokens",
 ]
