@@ -1,5 +1,6 @@
 """The loop that learns, and the folder that keeps what was learned."""
 
+from recurra.train.ahead import ahead
 from recurra.train.checkpoint import Checkpoint, read_checkpoint
 from recurra.train.course import Course
 from recurra.train.history import Epoch, History
@@ -20,6 +21,7 @@ __all__ = [
     "Plan",
     "Recipe",
     "Run",
+    "ahead",
     "free_folder",
     "load_run",
     "load_weights",
