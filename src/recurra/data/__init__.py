@@ -5,6 +5,7 @@ from recurra.data.grid import Grid
 from recurra.data.options import ReadOptions, Schema
 from recurra.data.panel import Panel
 from recurra.data.read import read_panel
+from recurra.data.row_groups import RowGroups, each_series
 from recurra.data.scale import Scaler
 from recurra.data.season import Season, find_season
 from recurra.data.shuffle import Pool, block_order, pools
@@ -19,6 +20,7 @@ __all__ = [
     "Panel",
     "Pool",
     "ReadOptions",
+    "RowGroups",
     "Scaler",
     "Schema",
     "Season",
@@ -28,6 +30,7 @@ __all__ = [
     "block_order",
     "buckets",
     "byte_tokens",
+    "each_series",
     "find_season",
     "padding",
     "pools",
