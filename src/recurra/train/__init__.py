@@ -9,7 +9,9 @@ from recurra.train.loop import train
 from recurra.train.outline import outline
 from recurra.train.plan import Plan, Recipe
 from recurra.train.run_folder import Run, free_folder, load_run, load_weights, save_run
+from recurra.train.streams import Streams, Tokens, Window
 from recurra.train.threads import one_thread
+from recurra.train.truncated import Network, Truncated
 from recurra.train.whole import write_whole
 
 __all__ = [
@@ -18,9 +20,14 @@ __all__ = [
     "Epoch",
     "History",
     "Lesson",
+    "Network",
     "Plan",
     "Recipe",
     "Run",
+    "Streams",
+    "Tokens",
+    "Truncated",
+    "Window",
     "ahead",
     "free_folder",
     "load_run",
