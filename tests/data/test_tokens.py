@@ -94,6 +94,18 @@ def test_what_is_no_slice_is_refused(file):
             tokens[wrong]
     with pytest.raises(TypeError):
         iter(tokens)
+    with pytest.raises(TypeError):
+        tokens[0.5:2]
+
+
+def test_edges_may_be_of_any_whole_type(tmp_path):
+    path = tmp_path / "x.bin"
+    with path.open("wb") as file:
+        file.truncate(1 << 32)
+    np.save(tmp_path / "x.npy", ids(9))
+    begin = np.int32((1 << 31) - 1)
+    assert len(byte_tokens(path)[begin : int(begin) + 3]) == 3
+    np.testing.assert_array_equal(read_tokens(tmp_path / "x.npy")[np.uint8(3) :], ids(9)[3:])
 
 
 def test_slices_belong_to_who_asked(file):

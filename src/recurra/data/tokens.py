@@ -13,6 +13,7 @@ import re
 import tempfile
 import weakref
 from collections.abc import Iterable
+from operator import index
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -96,8 +97,8 @@ class Tokens:
                 f"{self.path}: takes slices such as [0:100], got [{_shown(where)}]"
             )
         count = self._count
-        begin, end = (0 if where.start is None else where.start), where.stop
-        end = count if end is None else end
+        begin = 0 if where.start is None else index(where.start)
+        end = count if where.stop is None else index(where.stop)
         begin, end = (edge + count if edge < 0 else edge for edge in (begin, end))
         if not 0 <= begin <= end <= count:
             raise DataError(f"{self.path}: no ids [{_shown(where)}]; it holds {count}")
