@@ -1,5 +1,6 @@
 """The loop that learns, and the folder that keeps what was learned."""
 
+from recurra.train.ahead import ahead
 from recurra.train.checkpoint import Checkpoint, checkpoint_file, read_checkpoint
 from recurra.train.course import Course
 from recurra.train.find_rate import Rates, find_rate
@@ -9,7 +10,9 @@ from recurra.train.loop import train
 from recurra.train.outline import outline
 from recurra.train.plan import Plan, Recipe
 from recurra.train.run_folder import Run, free_folder, load_run, load_weights, save_run
+from recurra.train.streams import Streams, Tokens, Window
 from recurra.train.threads import one_thread
+from recurra.train.truncated import Network, Truncated
 from recurra.train.whole import write_whole
 
 __all__ = [
@@ -18,10 +21,16 @@ __all__ = [
     "Epoch",
     "History",
     "Lesson",
+    "Network",
     "Plan",
     "Rates",
     "Recipe",
     "Run",
+    "Streams",
+    "Tokens",
+    "Truncated",
+    "Window",
+    "ahead",
     "checkpoint_file",
     "find_rate",
     "free_folder",
