@@ -14,8 +14,9 @@ import recurra.cli.evaluate as evaluate
 import recurra.cli.predict as predict
 import recurra.cli.train as train
 from recurra import __version__
+from recurra.cli.complain import complain
 from recurra.cli.status import INTERRUPTED, MISTAKE
-from recurra.errors import RecurraError
+from recurra.errors import RecurraError, TerminatedError
 
 COMMANDS: dict[str, ModuleType] = {
     "train": train,
@@ -39,10 +40,10 @@ def main(argv: list[str] | None = None) -> int:
     except RecurraError as error:
         if args.debug:
             raise
-        print("recurra: " + " ".join(str(error).split()), file=sys.stderr)
+        complain(" ".join(str(error).split()), isinstance(error, TerminatedError))
         return MISTAKE
     except KeyboardInterrupt:
-        print("recurra: interrupted, nothing was written", file=sys.stderr)
+        complain("interrupted, nothing was written", by_all=True)
         return INTERRUPTED
     except BrokenPipeError:
         _close_output()  # the reader has left
@@ -53,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         _close_output()
         where = error.filename or ("standard output" if error.errno in REFUSED else "")
         text = f"{where}: {error.strerror}" if where else str(error)
-        print(f"recurra: {text}; make room or choose another place", file=sys.stderr)
+        complain(f"{text}; make room or choose another place")
         return MISTAKE
 
 

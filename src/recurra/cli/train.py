@@ -29,17 +29,23 @@ def run(args: argparse.Namespace) -> int:
     """Learn, save, and print the model beside its baselines."""
     from recurra.cli.show import show_measures
     from recurra.tasks import TASKS
+    from recurra.train import this_part
 
-    out = _place(args)
+    # Of several processes the first writes, and its folder is no reason for the others to refuse.
+    first = this_part().rank == 0
+    out = _place(args) if first else args.out
     estimator = from_args(TASKS[args.task], args)
     estimator.fit(args.data, valid=args.valid)
+    status = INTERRUPTED if estimator.interrupted_ else 0
+    if not first:
+        return status
     if args.out is None:
         out = _place(args)  # another training may have taken the number in the meantime
     estimator.save(out)
     show_measures(estimator.measures_)
     print(f"saved     {out}")
     print(f"next      recurra predict {out} {args.data} -o forecast.csv --plot forecast.png")
-    return INTERRUPTED if estimator.interrupted_ else 0
+    return status
 
 
 def _place(args: argparse.Namespace) -> Path:

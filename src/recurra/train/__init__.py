@@ -7,6 +7,7 @@ from recurra.train.lesson import Lesson
 from recurra.train.loop import train
 from recurra.train.outline import outline
 from recurra.train.plan import Plan, Recipe
+from recurra.train.ranks import Part, this_part
 from recurra.train.run_folder import Run, free_folder, load_run, load_weights, save_run
 from recurra.train.threads import one_thread
 from recurra.train.whole import write_whole
@@ -17,6 +18,7 @@ __all__ = [
     "Epoch",
     "History",
     "Lesson",
+    "Part",
     "Plan",
     "Recipe",
     "Run",
@@ -27,6 +29,7 @@ __all__ = [
     "outline",
     "read_checkpoint",
     "save_run",
+    "this_part",
     "train",
     "write_whole",
 ]

@@ -12,6 +12,10 @@ Batch = TypeVar("Batch")
 class Lesson(ABC, Generic[Batch]):
     """A model, the batches it learns from, its loss, and its validation.
 
+    Where several processes train together, each has a lesson of its own, which gives the rows that
+    are its part (`this_part`) of every batch: as many batches in each. A part that would be empty
+    is any rows with a weight of 0. What is validated is whole in the first process.
+
     Attributes:
         model: learns in place.
         steps: batches an epoch.
