@@ -14,6 +14,7 @@ import recurra.cli.evaluate as evaluate
 import recurra.cli.predict as predict
 import recurra.cli.train as train
 from recurra import __version__
+from recurra.cli.complain import complain
 from recurra.cli.status import INTERRUPTED, MISTAKE, TERMINATED
 from recurra.errors import RecurraError, TerminatedError
 
@@ -40,15 +41,15 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except TerminatedError as error:
-        print(f"recurra: {error}", file=sys.stderr)
+        complain(str(error), by_all=True)
         return TERMINATED
     except RecurraError as error:
         if args.debug:
             raise
-        print("recurra: " + " ".join(str(error).split()), file=sys.stderr)
+        complain(" ".join(str(error).split()))
         return MISTAKE
     except KeyboardInterrupt:
-        print("recurra: interrupted, nothing was written", file=sys.stderr)
+        complain("interrupted, nothing was written", by_all=True)
         return INTERRUPTED
     except BrokenPipeError:
         _close_output()  # the reader has left
@@ -59,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         _close_output()
         where = error.filename or ("standard output" if error.errno in REFUSED else "")
         text = f"{where}: {error.strerror}" if where else str(error)
-        print(f"recurra: {text}; make room or choose another place", file=sys.stderr)
+        complain(f"{text}; make room or choose another place")
         return MISTAKE
 
 

@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     """Learn, save, and print the model beside its baselines."""
     from recurra.cli.resume import resumed
     from recurra.errors import OptionError, TakenError
+    from recurra.train import this_part
 
     if args.resume is not None:
         return _learn(*resumed(args), out=args.resume)
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             return _learn(*_begun(args, out), out=out)
         except TakenError:  # by a training that began at the same time
-            if args.out is not None:
+            if args.out is not None or this_part().of > 1:
                 raise
 
 
@@ -67,10 +68,12 @@ def _learn(
     estimator: "Estimator", data: str, valid: str | None, course: "Course", *, out: Path
 ) -> int:
     from recurra.cli.show import show_measures
-    from recurra.train import checkpoint_file
+    from recurra.train import checkpoint_file, this_part
 
     try:
         estimator.fit(data, valid=valid, course=course)
+        if this_part().rank:  # the first process writes and tells
+            return INTERRUPTED if estimator.interrupted_ else 0
         estimator.save(out)
     except KeyboardInterrupt:
         if not checkpoint_file(out).is_file():
@@ -118,11 +121,13 @@ def _find_rate(args: argparse.Namespace) -> int:
 def _place(args: argparse.Namespace) -> Path:
     """The run folder to write, known to be free before an hour is spent on learning."""
     from recurra.errors import OptionError
-    from recurra.train import checkpoint_file, free_folder
+    from recurra.train import checkpoint_file, free_folder, this_part
 
     if args.out is None:
         return free_folder(Path("runs"), Path(args.data).name.partition(".")[0] or "run")
     out: Path = args.out
+    if this_part().rank:  # the folder that the first has begun is no reason to refuse
+        return out
     if out.exists() and not args.overwrite:
         raise OptionError(f"--out {out} is there already; choose another, or add --overwrite")
     if out.exists() and not ((out / "run.json").is_file() or checkpoint_file(out).is_file()):

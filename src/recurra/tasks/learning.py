@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from recurra.train import Plan, Recipe
+from recurra.train import Plan, Recipe, this_part
 
 # Under "the learning" in a help text.
 LEARNING = (
@@ -68,5 +68,6 @@ class Learning:
             epochs=self.epochs,
             patience=self.patience,
             minutes=self.minutes,
-            quiet=self.quiet,
+            # Of several processes the first tells what all do.
+            quiet=self.quiet or this_part().rank > 0,
         )

@@ -9,6 +9,7 @@ from recurra.train.lesson import Lesson
 from recurra.train.loop import train
 from recurra.train.outline import outline
 from recurra.train.plan import Plan, Recipe
+from recurra.train.ranks import Part, this_part
 from recurra.train.run_folder import Run, free_folder, load_run, load_weights, save_run
 from recurra.train.streams import Streams, Tokens, Window
 from recurra.train.threads import one_thread
@@ -22,6 +23,7 @@ __all__ = [
     "History",
     "Lesson",
     "Network",
+    "Part",
     "Plan",
     "Rates",
     "Recipe",
@@ -40,6 +42,7 @@ __all__ = [
     "outline",
     "read_checkpoint",
     "save_run",
+    "this_part",
     "train",
     "write_whole",
 ]

@@ -48,6 +48,18 @@ class Checkpoint:
         return {key.removeprefix(begin): value for key, value in found if key.startswith(begin)}
 
 
+def under(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Tensors by the names that a checkpoint has for them."""
+    return {
+        f"{part}/{name}": value for part, values in parts.items() for name, value in values.items()
+    }
+
+
+def of_rank(rank: int) -> str:
+    """What stands before the names of a process's own tensors."""
+    return f"rank{rank}/" if rank else ""
+
+
 def checkpoint_file(run: Path) -> Path:
     """Where a run folder's checkpoint lies."""
     return run / FOLDER / FILE

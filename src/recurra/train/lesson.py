@@ -12,13 +12,20 @@ Batch = TypeVar("Batch")
 class Lesson(ABC, Generic[Batch]):
     """A model, the batches it learns from, its loss, and its validation.
 
+    Where several processes train together, each has a lesson of its own, which gives the rows that
+    are its part (`this_part`) of every batch: as many batches in each. A part that would be empty
+    is any rows with a weight of 0. What is validated is whole in the first process.
+
     Attributes:
         model: learns in place.
         steps: batches an epoch.
+        ahead: batches that a thread prepares while a step runs, where that takes its time; 0 for
+            none.
     """
 
     model: nn.Module
     steps: int
+    ahead: int = 0
 
     @abstractmethod
     def batches(self, epoch: int, begin: int) -> Iterable[Batch]:

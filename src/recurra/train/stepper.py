@@ -16,6 +16,7 @@ from recurra.train.finite import culprit
 from recurra.train.lesson import Batch, Lesson
 from recurra.train.optimizer import make_optimizer
 from recurra.train.plan import Recipe
+from recurra.train.ranks import ALONE, Ranks
 
 # Steps in a row whose numbers are not finite before training gives up, and what is left of the
 # rate after each.
@@ -56,11 +57,13 @@ class Stepper(Generic[Batch]):
     Args:
         lesson: the model and its loss.
         recipe: how weights follow gradients.
+        ranks: the processes that step together.
     """
 
-    def __init__(self, lesson: Lesson[Batch], recipe: Recipe) -> None:
+    def __init__(self, lesson: Lesson[Batch], recipe: Recipe, ranks: Ranks = ALONE) -> None:
         self.count = Count()
-        self._lesson, self._recipe = lesson, recipe
+        self._lesson, self._recipe, self._ranks = lesson, recipe, ranks
+        self._loss = ranks.loss_of(lesson)
         self._parameters = [p for p in lesson.model.parameters() if p.requires_grad]
         self.optimizer = make_optimizer(lesson.model, recipe)
         self.average = Average(lesson.model, recipe)
@@ -82,13 +85,12 @@ class Stepper(Generic[Batch]):
         self._set_rate(factor * self._recipe.learning_rate * self.count.brake)
         self.optimizer.zero_grad()
         weights = [self._lesson.weight(batch) for batch in batches]
-        whole = sum(weights)
-        loss = 0.0
-        for batch, weight in zip(batches, weights, strict=True):
-            loss += self._backward(batch, weight / whole)
+        whole = self._ranks.total(sum(weights))
+        own = self._backwards(batches, [weight / whole for weight in weights])
+        loss = self._ranks.total(own)
         norm = gradient_norm(self._parameters)
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            return self._refuse(batches[-1], loss, norm)
+            return self._refuse(batches[-1], own, loss, norm)
         clip_gradients(self._parameters, self._recipe, norm)
         self.optimizer.step()
         self.average.update()
@@ -118,10 +120,20 @@ class Stepper(Generic[Batch]):
         now = self.optimizer.state_dict()
         self.optimizer.load_state_dict({**now, "state": states})
 
+    def _backwards(self, batches: Sequence[Batch], shares: Sequence[float]) -> float:
+        """The gradients of all; only those of the last go out to other processes, with the rest."""
+        loss = 0.0
+        for batch, share in zip(batches[:-1], shares[:-1], strict=True):
+            with self._ranks.apart():
+                loss += self._backward(batch, share)
+        return loss + self._backward(batches[-1], shares[-1])
+
     def _backward(self, batch: Batch, share: float) -> float:
         with self._precision():
-            loss = self._lesson.loss(batch)
-        torch.autograd.backward(loss if share == 1 else loss * share)
+            loss = self._loss(batch)
+        # Gradients are averaged over the processes, and are to be summed.
+        factor = share * self._ranks.part.of
+        torch.autograd.backward(loss if factor == 1 else loss * factor)
         return share * loss.item()
 
     def _precision(self) -> Any:
@@ -135,14 +147,17 @@ class Stepper(Generic[Batch]):
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
 
-    def _refuse(self, batch: Batch, loss: float, norm: float) -> str:
+    def _refuse(self, batch: Batch, own: float, loss: float, norm: float) -> str:
         """Brake, and say why; give up at the third time in a row."""
         self.optimizer.zero_grad()
         count = self.count
         count.refused += 1
         count.brake *= BRAKE
         what, value = ("gradient norm", norm) if math.isfinite(loss) else ("loss", loss)
-        where = culprit(self._lesson.model, lambda: self._lesson.loss(batch))
+        if math.isfinite(own) and not math.isfinite(loss):
+            where = "the part of another process"
+        else:
+            where = culprit(self._lesson.model, lambda: self._lesson.loss(batch))
         self._lesson.forget()
         norm_before = count.last_norm
         before = "" if norm_before is None else f"; the last gradient norm was {norm_before:.3g}"

@@ -12,7 +12,7 @@ from recurra.data import Context, Windows
 from recurra.models import Blend
 from recurra.tasks.forecast.baselines import NLinear
 from recurra.tasks.forecast.setting import Setting
-from recurra.train import Course, History, Lesson, Plan, one_thread, train
+from recurra.train import Course, History, Lesson, Plan, one_thread, this_part, train
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -59,6 +59,7 @@ class WindowLesson(Lesson[Batch]):
         self._held_out = _few(validation)
         self._true = windows.targets(self._held_out)
         self.batch_size = batch_size or _batch_size(len(training))
+        self._part = this_part()
         self.steps = int(np.clip(len(training) // self.batch_size, FEWEST_STEPS, MOST_STEPS))
 
     def teach(self, plan: Plan, course: Course | None = None) -> tuple[Blend, History]:
@@ -80,7 +81,7 @@ class WindowLesson(Lesson[Batch]):
         random = np.random.default_rng([self._seed, epoch])
         drawn = self._draw(random, self.steps * self.batch_size)
         for low in range(begin * self.batch_size, len(drawn), self.batch_size):
-            yield batch(self._windows, drawn[low : low + self.batch_size])
+            yield self._of_this_part(drawn[low : low + self.batch_size])
 
     def loss(self, batch: Batch) -> Tensor:
         error: Tensor = (self.model(*batch.inputs) - batch.target).abs()
@@ -93,6 +94,14 @@ class WindowLesson(Lesson[Batch]):
         series = self._windows.series(self._held_out)
         error = np.abs(answer(self.model, self._windows, self._held_out, series) - self._true.y)
         return float(error[self._true.observed].mean())
+
+    def _of_this_part(self, origins: Indices) -> Batch:
+        """The windows of a batch that this process learns from."""
+        rank, of = self._part
+        if rank < len(origins):
+            return batch(self._windows, origins[rank::of])
+        spare = batch(self._windows, origins[:1])
+        return spare._replace(observed=torch.zeros_like(spare.observed))
 
     def _draw(self, random: np.random.Generator, count: int) -> Indices:
         rounds = -(-count // len(self._training))
