@@ -36,7 +36,7 @@ class _Producer(Generic[Batch]):
         self._ready: SimpleQueue[Batch | _End] = SimpleQueue()
         self._stopped = False
         self._process = os.getpid()
-        # As a daemon it keeps no interpreter from ending; the bell below ends it before.
+        # A daemon, that no interpreter waits for it; `atexit` ends it while it still can run.
         self._thread = threading.Thread(target=self._run, name="recurra-ahead", daemon=True)
 
     def start(self) -> None:
