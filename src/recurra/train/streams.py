@@ -9,14 +9,17 @@ Source: Merity et al., "Regularizing and Optimizing LSTM Language Models", 2018,
 section 5 (windows of variable length).
 """
 
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 from torch import Tensor
 
 from recurra.errors import DataError, OptionError
+
+Numbers: TypeAlias = NDArray[np.int64]
 
 # A window of variable length: its deviation, its least, and how often its mean is the whole.
 DEVIATION, LEAST, WHOLE = 5.0, 5, 0.95
@@ -75,47 +78,53 @@ class Streams:
                 f"streams: {len(tokens)} tokens make no {rows} streams of two tokens or more; "
                 "fewer --streams or more text"
             )
-        # A memory map makes an object of its own kind of every slice, which takes its time.
-        self._tokens = np.asarray(tokens) if isinstance(tokens, np.ndarray) else tokens
-        self._separator = separator
+        self._tokens, self._separator = tokens, separator
         _check(tokens[:1])
+        self._grid = _grid(tokens, rows, self.length) if isinstance(tokens, np.ndarray) else None
 
     def window(self, begin: int, end: int) -> Window:
         """The inputs from `begin` to before `end` of every stream."""
         # With the token before, by which a document begins.
-        read = np.empty((self.rows, end - begin + 2), np.int64)
-        for row, into in enumerate(read):
-            low = row * self.length + begin
-            into[1:] = self._tokens[low : low + end - begin + 1]
-            if begin:
-                into[0] = self._tokens[low - 1 : low][0]
-        return self._made(read, first=begin == 0)
+        before = 1 if begin else 0
+        return self._made(self._read(begin - before, end + 1), before)
 
     def rest(self) -> Window | None:
         """What follows the last stream, as a window of one row; None where nothing does."""
         low = self.rows * self.length
-        read = np.asarray(self._tokens[low - 1 :], np.int64)
-        return self._made(read[None], first=False) if len(read) > 2 else None
+        if low == self.targets:
+            return None
+        return self._made(np.asarray(self._tokens[low - 1 :]).astype(np.int64)[None], 1)
 
-    def _made(self, read: NDArray[np.int64], *, first: bool) -> Window:
+    def _read(self, low: int, high: int) -> Numbers:
+        if self._grid is not None:
+            return self._grid[:, low:high].astype(np.int64)
+        begins = range(0, self.rows * self.length, self.length)
+        return np.stack([self._tokens[b + low : b + high] for b in begins]).astype(np.int64)
+
+    def _made(self, read: Numbers, before: int) -> Window:
         reset = None if self._separator is None else read[:, :-2] == self._separator
-        if reset is not None and first:
-            reset[:, 0] = False
-        begins = reset is not None and bool(reset.any())
+        if reset is not None and not before:
+            reset = np.pad(reset, ((0, 0), (1, 0)))
         return Window(
-            torch.from_numpy(read[:, 1:-1]),
-            torch.from_numpy(read[:, 2:]),
-            torch.from_numpy(reset) if begins else None,
-            first,
+            torch.from_numpy(read[:, before:-1]),
+            torch.from_numpy(read[:, before + 1 :]),
+            torch.from_numpy(reset) if reset is not None and reset.any() else None,
+            first=not before,
         )
 
 
-def cuts(length: int, window: int) -> NDArray[np.int64]:
+def _grid(tokens: NDArray[Any], rows: int, length: int) -> NDArray[Any]:
+    """All streams at once, without a copy: each with the first token of the next one."""
+    (stride,) = tokens.strides
+    return as_strided(tokens, (rows, length + 1), (length * stride, stride), writeable=False)
+
+
+def cuts(length: int, window: int) -> Numbers:
     """Where windows begin and end: 0 … `length`; the last may be shorter."""
     return np.append(np.arange(0, length, window), length)
 
 
-def variable_cuts(length: int, window: int, random: np.random.Generator) -> NDArray[np.int64]:
+def variable_cuts(length: int, window: int, random: np.random.Generator) -> Numbers:
     """As `cuts`, by windows of variable length, always as many.
 
     Lengths are drawn around `window`, or now and then around half of it, and are then stretched or

@@ -162,10 +162,11 @@ class Truncated(Lesson[Window]):
 
     def _run(self, window: Window, state: Tree) -> tuple[Tensor, Tree]:
         """The scores for a window, and the state after it."""
-        place = next(self.model.parameters()).device
+        if state is None:
+            state = self._network.initial_state(len(window.inputs))
+        place = (leaves(state) or list(self.model.parameters()))[0].device
         x, reset = window.inputs.to(place), window.reset
         reset = None if reset is None else reset.to(place)
-        state = self._network.initial_state(len(x)) if state is None else state
         if self._checkpoint is None:
             return self._network(x, state, reset=reset)
         return self._network(x, state, reset=reset, checkpoint=self._checkpoint)
