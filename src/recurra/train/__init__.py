@@ -2,6 +2,7 @@
 
 from recurra.train.checkpoint import Checkpoint, read_checkpoint
 from recurra.train.course import Course
+from recurra.train.diagnose import Diagnosis, diagnose
 from recurra.train.history import Epoch, History
 from recurra.train.lesson import Lesson
 from recurra.train.loop import train
@@ -14,12 +15,14 @@ from recurra.train.whole import write_whole
 __all__ = [
     "Checkpoint",
     "Course",
+    "Diagnosis",
     "Epoch",
     "History",
     "Lesson",
     "Plan",
     "Recipe",
     "Run",
+    "diagnose",
     "free_folder",
     "load_run",
     "load_weights",
