@@ -162,7 +162,7 @@ def _through(tracks: Sequence[Track], graphs: Sequence[Graph], flows: Sequence[F
 def _as_it_was(subject: nn.Module | Lesson[Any]) -> Iterator[None]:
     """Whatever a batch changes is put back."""
     model = subject.model if isinstance(subject, Lesson) else subject
-    held = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    held = [(each, each.detach().clone()) for each in (*model.parameters(), *model.buffers())]
     tensors, facts = random_tensors(), random_facts()
     carried: dict[str, Tensor] = {}
     if isinstance(subject, Lesson):
@@ -172,7 +172,7 @@ def _as_it_was(subject: nn.Module | Lesson[Any]) -> Iterator[None]:
     finally:
         restore_random(tensors, facts)
         with torch.no_grad():
-            for name, value in model.state_dict().items():
-                value.copy_(held[name])
+            for each, before in held:
+                each.copy_(before)
         if isinstance(subject, Lesson):
             subject.restore(carried) if carried else subject.forget()

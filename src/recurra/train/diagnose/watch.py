@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from recurra.cells import Cell, Observed, Timed
 from recurra.engine import leaves, tree_map
-from recurra.layers import Bidirectional, Recurrent
+from recurra.layers import Bidirectional, Recurrent, Stack
 from recurra.train.diagnose.gates import Gates
 from recurra.train.diagnose.torch_layers import as_cells, forward, is_recurrent
 
@@ -61,7 +62,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._tracks: dict[Cell[Any], Track] = {}
-        self._inside = 0
+        self._inside = self._noted = 0
         self._open: list[tuple[Track, Moment]] = []
         self._begins: set[Track] = set()
 
@@ -73,7 +74,9 @@ class Watch:
     @contextmanager
     def looking(self, model: nn.Module) -> Iterator[None]:
         """Every cell in `model` watched; afterwards nothing is left of it."""
-        with ExitStack() as stack, torch.backends.cudnn.flags(enabled=False):
+        # A weight made of others is made once; cuDNN would pass by the steps.
+        alone = torch.backends.cudnn.flags(enabled=False)
+        with ExitStack() as stack, parametrize.cached(), alone:
             for name, module in model.named_modules():
                 self._enter(stack, name or type(module).__name__, module)
             for track in self._tracks.values():
@@ -95,27 +98,33 @@ class Watch:
         step, sequence = cell.step, cell.sequence
         _stand_in(stack, cell, "form", "step")
         _stand_in(stack, cell, "step", lambda *a, **b: self._step(track, step, *a, **b))
-        _stand_in(stack, cell, "sequence", lambda *a, **b: self._sequence(sequence, *a, **b))
+        _stand_in(stack, cell, "sequence", lambda *a, **b: self._sequence(cell, sequence, *a, **b))
 
-    def _sequence(self, sequence: Callable[..., Any], *given: Any, **options: Any) -> Any:
-        self._begins = set(self._tracks.values())
+    def _sequence(
+        self, cell: Cell[Any], sequence: Callable[..., Any], *given: Any, **options: Any
+    ) -> Any:
+        inside = {each for each in cell.modules() if isinstance(each, Cell)}
+        self._begins |= {self._tracks[each] for each in inside & self._tracks.keys()}
         # What is computed again in the backward would be noted again.
         return sequence(*given, **options | {"checkpoint": None})
 
     def _step(
         self, track: Track, step: Callable[..., Any], x: Any, state: Any, context: Any = None
     ) -> tuple[Tensor, Any]:
-        before = len(self._open)
+        before = self._noted
         x, parts = _apart(x)
-        self._inside += 1
+        # In a stack every layer is read by the next, as in its `sequence`.
+        deeper = not isinstance(track.cell, Stack)
+        self._inside += deeper
         try:
             with track.gates.noting(track.cell, step, x, state, context):
                 y, new = step(x, state, context)
         finally:
-            self._inside -= 1
+            self._inside -= deeper
         kept = [leaf for leaf in leaves(new) if leaf.is_floating_point()]
         # Around another cell stands no memory of its own.
-        if len(self._open) == before and kept:
+        if self._noted == before and kept:
+            self._noted += 1
             self._open.append((track, Moment(parts, kept, y)))
         if not self._inside:
             y = y.view_as(y)

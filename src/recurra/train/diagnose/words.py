@@ -57,6 +57,8 @@ def _layer(layer: Layer) -> Iterator[str]:
     )
     if layer.horizon is not None:
         yield f"  {_horizon(layer.horizon, layer.steps)}"
+    else:
+        yield "  the loss reads nothing of it, so no horizon is known"
     for gate in layer.gates:
         yield f"  gate {gate.name}: {gate.shut:.0%} of the units stuck shut, {gate.open:.0%} open"
     if layer.dead:
