@@ -3,6 +3,7 @@
 from recurra.train.ahead import ahead
 from recurra.train.checkpoint import Checkpoint, checkpoint_file, read_checkpoint
 from recurra.train.course import Course
+from recurra.train.diagnose import Diagnosis, diagnose
 from recurra.train.find_rate import Rates, find_rate
 from recurra.train.history import Epoch, History
 from recurra.train.lesson import Lesson
@@ -19,6 +20,7 @@ from recurra.train.whole import write_whole
 __all__ = [
     "Checkpoint",
     "Course",
+    "Diagnosis",
     "Epoch",
     "History",
     "Lesson",
@@ -34,6 +36,7 @@ __all__ = [
     "Window",
     "ahead",
     "checkpoint_file",
+    "diagnose",
     "find_rate",
     "free_folder",
     "load_run",
