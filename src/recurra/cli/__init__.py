@@ -13,12 +13,14 @@ import recurra.cli.demo as demo
 import recurra.cli.evaluate as evaluate
 import recurra.cli.predict as predict
 import recurra.cli.train as train
+import recurra.cli.tune as tune
 from recurra import __version__
 from recurra.cli.status import INTERRUPTED, MISTAKE, TERMINATED
 from recurra.errors import RecurraError, TerminatedError
 
 COMMANDS: dict[str, ModuleType] = {
     "train": train,
+    "tune": tune,
     "predict": predict,
     "evaluate": evaluate,
     "demo": demo,
