@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -12,7 +13,7 @@ from recurra.errors import DataError
 from recurra.tasks.estimator import Estimator, Measures
 from recurra.tasks.learning import Learning
 from recurra.tasks.search import Choices, Multiples, Range
-from recurra.train import Course, Lesson, train
+from recurra.train import Course, Lesson, Plan, train
 
 
 class Number(Lesson[None]):
@@ -38,6 +39,7 @@ class Number(Lesson[None]):
 class Silent(Estimator):
     """What no trial asks for."""
 
+    def lesson(self, data: Any, valid: Any = None) -> Any: ...
     def predict(self, data: Any = None) -> Any: ...
     def plot(self, answer: Any, path: str | Path, data: Any = None) -> None: ...
     def measure(self, data: Any) -> Measures: ...
@@ -58,10 +60,12 @@ class Counter(Silent):
     def fit(self, data: Any, valid: Any = None, course: Course | None = None) -> "Counter":
         return self
 
+    def plan(self) -> Plan: ...
+
 
 @dataclass
 class Toy(Learning, Silent):
-    """Data is a list: the target. The lowest loss is at far = 2 and kind "b"."""
+    """Its data's first number is the target. The lowest loss is at far = 2 and kind "b"."""
 
     task: ClassVar[str] = "toy"
     groups: ClassVar[dict[str, tuple[str, ...]]] = {}
@@ -83,6 +87,6 @@ class Toy(Learning, Silent):
         if self.kind == "c":
             raise DataError("kind c fails\nalways")
         height = (self.far - 2) ** 2 + (self.kind == "a")
-        self.history_ = train(Number(data[0], height), self.plan(), course)
+        self.history_ = train(Number(float(np.ravel(data)[0]), height), self.plan(), course)
         self.interrupted_ = self.history_.ended == "interrupted"
         return self

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from recurra.tune import Attempt, Tuned
 
 HELP = "find the fields that learn best from data, and write a run folder"
-# Fields that mean something else here, or nothing.
-ASIDE = ("minutes", "checkpoint_minutes")
+# A field that means something else here.
+ASIDE = ("minutes",)
 SHOWN, BAR = 5, 24
 UNSAID = object()
 
@@ -55,7 +55,6 @@ def _add_own(task: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Try fields out, show what came of it, let the best learn again and save it."""
-    from recurra.cli.show import show_measures
     from recurra.tune import tune
 
     out, study = _place(args), args.study or Path("runs") / f"{_name(args)}.study.db"
@@ -75,10 +74,18 @@ def run(args: argparse.Namespace) -> int:
     if tuned.interrupted:
         print(f"next      the same command goes on with {study}")
         return INTERRUPTED
-    best = tuned.best
-    best.fit(args.data, valid=args.valid)
     if args.out is None:
         out = _place(args)  # another training may have taken the number in the meantime
+    return _refit(tuned, args, out)
+
+
+def _refit(tuned: "Tuned", args: argparse.Namespace, out: Path) -> int:
+    """Let the best one learn again, and save it as `recurra train` would."""
+    from recurra.cli.resume import course
+    from recurra.cli.show import show_measures
+
+    best = tuned.best
+    best.fit(args.data, args.valid, course(best, args.data, args.valid, out))
     best.save(out)
     drawn = tuned.plot(out)
     show_measures(best.measures_)

@@ -38,7 +38,11 @@ def _searched(found: Dimension) -> str:
 
 
 def _digest(data: Any) -> str | None:
-    """A hash of a file's bytes, or of a table's values."""
+    """A hash of a file's bytes, or of a table's values.
+
+    Raises:
+        DataError: it is neither.
+    """
     if data is None:
         return None
     if isinstance(data, str | Path):

@@ -2,11 +2,11 @@
 
 import signal
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +133,8 @@ def tune(
     if jobs > 1 and path is not None:
         to_letter(path, work)
     limit = trials if trials is not None or minutes is not None else TRIALS
-    with _ended_by_sigterm(), open_study(path, about(work), work.space) as opened:
+    same = {} if path is None else about(work)
+    with _ended_by_sigterm(), open_study(path, same, work.space) as opened:
         interrupted = _run(opened, work, Limits(limit, minutes), jobs, path)
         found = attempts(opened)
         if interrupted and not finished(found):
@@ -156,7 +157,7 @@ class Limits:
 
     def __init__(self, trials: int | None, minutes: float | None) -> None:
         self.trials = trials
-        self._end = None if minutes is None else time.monotonic() + 60 * minutes
+        self._end = None if minutes is None else monotonic() + 60 * minutes
 
     def orders(self, begun: int, count: int) -> Iterator[int]:
         """A number for each trial to begin, asked for when it can.
@@ -166,7 +167,7 @@ class Limits:
             count: those of them that count.
         """
         while self.trials is None or count < self.trials:
-            if self._end is not None and time.monotonic() >= self._end:
+            if self._end is not None and monotonic() >= self._end:
                 return
             yield begun
             begun, count = begun + 1, count + 1
