@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from recurra.tasks import load
+from recurra.tasks import Forecaster, load
+from recurra.tune import tune
 from recurra.tune.study import stored
 
-TINY = ("--horizon", 7, "--hidden-size", 4, "--batch-size", 4, "--epochs", 3, "--cell", "gru")
+TINY = ("--horizon", 7, "--hidden-size", 4, "--batch-size", 16, "--epochs", 2, "--cell", "gru")
 # A trial's line: its number.
 TRIAL = re.compile(r"^trial +(\d+) ", re.MULTILINE)
 
@@ -104,7 +105,8 @@ def test_killed_and_interrupted_it_goes_on_to_a_run(place, environment, recurra,
     assert shown[1].split() == [
         "trial", "validation", "context", "dropout", "learning_rate", "schedule",
     ]  # fmt: skip
-    assert sum("default" in line for line in shown[2:7]) == 1
+    (end,) = (place for place, line in enumerate(shown) if line.startswith("best "))
+    assert sum("default" in line for line in shown[2:end]) == 1
     assert any(line.startswith("verdict   the model") for line in shown)
     assert shown[-2].startswith("saved     runs/bakery-1, with trials.png")
     assert shown[-1].startswith("next      recurra predict runs/bakery-1 bakery.csv ")
@@ -120,25 +122,32 @@ def test_killed_and_interrupted_it_goes_on_to_a_run(place, environment, recurra,
     assert line.startswith("runs/bakery.study.db: a study with another horizon (7, now 6); go on")
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "term"])
-def test_several_jobs_end_with_their_command_and_go_on(place, environment, recurra, number):
-    more = ("--trials", 4, "--jobs", 2, "--study", "a.db", "--out", "best", "--schedule", "decay")
-    begun = Begun(place, environment, 1, *more)
+def test_several_jobs_end_with_their_command_and_go_on(place, environment, monkeypatch):
+    begun = Begun(place, environment, 1, "--trials", 3, "--jobs", 2, "--study", "a.db")
     jobs = begun.jobs()
     assert len(jobs) == 2
-    status, _, said = begun.end(number)
+    begun.end(signal.SIGKILL)
     assert ended(jobs)
-    if number is signal.SIGTERM:
-        assert status == 143
-        assert said.splitlines()[-1] == (
-            "recurra: tuning: ended by SIGTERM; the same command goes on"
-        )
-    done = recurra(*command(*more), cwd=place)
-    assert done.returncode == 0, done.stderr
+    before = states(place / "a.db")
+    assert "COMPLETE" in before
+
+    monkeypatch.chdir(place)
+    fields = {"horizon": 7, "hidden_size": 4, "batch_size": 16, "epochs": 2, "quiet": True}
+    search = ["context", "dropout", "learning_rate", "schedule"]
+    options = {"trials": 3, "jobs": 2, "study": "a.db", "search": search, "refit": False}
+    tuned = tune(Forecaster(**fields), "bakery.csv", **options)
     found = states(place / "a.db")
-    assert found.count("COMPLETE") + found.count("PRUNED") == 4
+    assert [trial.state for trial in tuned.trials].count("stopped") == before.count("RUNNING")
+    assert found.count("COMPLETE") + found.count("PRUNED") == 3
     assert "RUNNING" not in found
-    assert (place / "best" / "run.json").is_file()
+    # The same trials, whatever runs them.
+    assert tuned.trials[0].value == tune_alone(fields, search)
+
+
+def tune_alone(fields, search):
+    """What the default reaches in this process."""
+    options = {"trials": 1, "search": search, "refit": False}
+    return tune(Forecaster(**fields), "bakery.csv", **options).trials[0].value
 
 
 def test_a_field_that_is_given_is_not_searched(refused, place):

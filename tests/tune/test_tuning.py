@@ -8,7 +8,14 @@ from PIL import Image
 from tests.tune.toy import Counter, Toy
 
 import recurra.tune.tuning as tuning
-from recurra.errors import DataError, OptionError, StorageError, TrainingError, UnsupportedError
+from recurra.errors import (
+    DataError,
+    OptionError,
+    StorageError,
+    TerminatedError,
+    TrainingError,
+    UnsupportedError,
+)
 from recurra.tasks import Forecaster
 from recurra.tune import tune
 from recurra.tune.study import open_study
@@ -163,6 +170,18 @@ def test_ctrl_c_ends_it_and_it_goes_on(tmp_path, monkeypatch):
     tuned = tune(Toy(**QUIET), DATA, **options)
     assert not tuned.interrupted
     assert [t.state for t in tuned.trials] == ["finished"] * 2 + ["stopped"] + ["finished"] * 2
+
+
+def test_sigterm_ends_it_at_once_and_is_handled_as_before_afterwards(tmp_path, monkeypatch):
+    options = {"search": ["far"], "study": tmp_path / "a.db", "trials": 2, "refit": False}
+    before = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patch:
+        patch.setattr(Toy, "fit", lambda *_: signal.raise_signal(signal.SIGTERM))
+        with pytest.raises(TerminatedError, match="the same command goes on"):
+            tune(Toy(**QUIET), DATA, **options)
+    assert signal.getsignal(signal.SIGTERM) is before
+    tuned = tune(Toy(**QUIET), DATA, **options)
+    assert [trial.state for trial in tuned.trials] == ["stopped", "finished", "finished"]
 
 
 def test_no_trial_begins_when_the_time_is_up(monkeypatch):
