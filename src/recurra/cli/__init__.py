@@ -13,6 +13,7 @@ import recurra.cli.demo as demo
 import recurra.cli.evaluate as evaluate
 import recurra.cli.predict as predict
 import recurra.cli.train as train
+import recurra.cli.tune as tune
 from recurra import __version__
 from recurra.cli.complain import complain
 from recurra.cli.status import INTERRUPTED, MISTAKE, TERMINATED
@@ -20,6 +21,7 @@ from recurra.errors import RecurraError, TerminatedError
 
 COMMANDS: dict[str, ModuleType] = {
     "train": train,
+    "tune": tune,
     "predict": predict,
     "evaluate": evaluate,
     "demo": demo,

@@ -22,6 +22,7 @@ from recurra.tasks.forecast.sample import write_sample
 from recurra.tasks.forecast.store import from_run, to_json, to_tensors
 from recurra.tasks.learning import LEARNING, Learning
 from recurra.tasks.parameters import Names
+from recurra.tasks.search import Choices, Multiples, Range
 from recurra.train import Course, History, Run, load_run, save_run
 
 Table = str | Path | Any
@@ -74,14 +75,26 @@ class Forecaster(Learning, Estimator):
     model: Annotated[
         Literal["segment", "autoregressive"], "all steps at once from segments, or one by one"
     ] = "segment"
-    cell: Annotated[str, "recurrent cell: gru, lstm, mingru, … (docs/cells.md)"] = "gru"
-    hidden_size: Annotated[int, "width of the cell, H"] = 128
-    context: Annotated[int | None, "steps looked back; found from season and horizon"] = None
-    dropout: Annotated[float, "share of features dropped before the last layer"] = 0.1
-    batch_size: Annotated[int | None, "windows per step; found from their number"] = None
-    learning_rate: Annotated[float, "the optimizer's step size, per step"] = field(
-        default=2e-3, kw_only=True
-    )
+    cell: Annotated[
+        str,
+        "recurrent cell: gru, lstm, mingru, … (docs/cells.md)",
+        Choices(("gru", "lstm", "mingru")),
+    ] = "gru"
+    hidden_size: Annotated[int, "width of the cell, H", Choices((32, 64, 128, 256))] = 128
+    context: Annotated[
+        int | None,
+        "steps looked back; found from season and horizon",
+        Multiples((0.5, 1.0, 2.0), unless="skip_short"),
+    ] = None
+    dropout: Annotated[
+        float, "share of features dropped before the last layer", Range(0.0, 0.5)
+    ] = 0.1
+    batch_size: Annotated[
+        int | None, "windows per step; found from their number", Multiples((0.5, 1.0, 2.0))
+    ] = None
+    learning_rate: Annotated[
+        float, "the optimizer's step size, per step", Range(2e-4, 2e-2, log=True)
+    ] = field(default=2e-3, kw_only=True)
 
     learned_: Learned = field(init=False, repr=False, compare=False)
     history_: History = field(init=False, repr=False, compare=False)
@@ -120,16 +133,22 @@ class Forecaster(Learning, Estimator):
         return self
 
     def lesson(self, data: Table, valid: Table | None = None) -> WindowLesson:
-        plan = replace(self.plan(), quiet=True)
-        self._check()
-        panel, begin = self._read(data, valid)
-        lesson = Fit(panel, self._wishes(), plan, begin).lesson()
+        lesson = self._prepared(data, valid).lesson()
         if hasattr(self, "learned_"):
             lesson.model = self.learned_.network
         else:
             with torch.random.fork_rng(devices=[]):
                 lesson.build()
         return lesson
+
+    def settle(self, data: Table, valid: Table | None = None) -> dict[str, Any]:
+        fit = self._prepared(data, valid)
+        return {
+            "horizon": fit.horizon,
+            "season": fit.season,
+            "context": fit.setting.context,
+            "batch_size": fit.lesson().batch_size,
+        }
 
     def predict(self, data: Table | None = None, *, target: Names = ()) -> pd.DataFrame:
         """The next `horizon` steps after the end of every series.
@@ -236,6 +255,13 @@ class Forecaster(Learning, Estimator):
     def sample(folder: str | Path) -> Path:
         """Write a table of two daily series with a weekly season; its path."""
         return write_sample(Path(folder))
+
+    def _prepared(self, data: Table, valid: Table | None) -> Fit:
+        """All that a fit decides before it learns, in silence."""
+        plan = replace(self.plan(), quiet=True)
+        self._check()
+        panel, begin = self._read(data, valid)
+        return Fit(panel, self._wishes(), plan, begin)
 
     def _check(self) -> None:
         """What nothing else sees before it costs all memory or trips."""
