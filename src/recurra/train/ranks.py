@@ -25,7 +25,13 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from recurra.errors import OptionError, RecurraError, TerminatedError, TrainingError
+from recurra.errors import (
+    LostProcessError,
+    OptionError,
+    RecurraError,
+    TerminatedError,
+    TrainingError,
+)
 from recurra.train.lesson import Batch, Lesson
 
 # What torchrun and Ray set for every process that they start.
@@ -203,7 +209,7 @@ def joined(model: nn.Module) -> Iterator[Ranks]:
     Weights begin as those of the first; noise is drawn by each for itself.
 
     Raises:
-        TrainingError: another process has ended in the midst of it.
+        LostProcessError: another process has ended in the midst of it.
     """
     part = this_part()
     if part.of == 1:
@@ -232,7 +238,7 @@ def _group(model: nn.Module) -> Iterator[None]:
     except RuntimeError as error:
         if isinstance(error, RecurraError) or not _left(error):
             raise
-        raise TrainingError(
+        raise LostProcessError(
             "training: another of its processes has ended or cannot be reached; what that one "
             "said is the reason; go on with --resume"
         ) from error
@@ -241,8 +247,9 @@ def _group(model: nn.Module) -> Iterator[None]:
 
 def _meet(model: nn.Module) -> None:
     rank, of = this_part()
-    store = torch.distributed.PrefixStore(f"recurra/{next(_NUMBERS)}", _meeting_place())
-    torch.distributed.init_process_group(_backend(model), store=store, rank=rank, world_size=of)
+    torch.distributed.init_process_group(
+        _backend(model), store=_meeting_place(next(_NUMBERS)), rank=rank, world_size=of
+    )
 
 
 def _leave(theirs: bool) -> None:
@@ -252,9 +259,15 @@ def _leave(theirs: bool) -> None:
         torch.distributed.destroy_process_group()
 
 
+def _meeting_place(number: int) -> Any:
+    """Where the processes find each other for the training of this number."""
+    from torch.distributed import distributed_c10d
+
+    return distributed_c10d.PrefixStore(f"recurra/{number}", _store())
+
+
 @cache
-def _meeting_place() -> Any:
-    """Torch's store in which the processes find each other, one for all trainings."""
+def _store() -> Any:
     from torch.distributed.rendezvous import rendezvous
 
     store, _, _ = next(rendezvous("env://"))
