@@ -20,7 +20,7 @@ ROWS = (
     ("models", "data"),
     ("train",),
     ("tasks",),
-    ("inspector", "deploy", "serve"),
+    ("inspector", "deploy", "serve", "scale"),
     ("cli",),
 )
 FLOOR = {room: floor for floor, row in enumerate(ROWS) for room in row}

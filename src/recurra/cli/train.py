@@ -2,9 +2,13 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recurra.cli.flags import add_debug, add_fields, from_args
 from recurra.cli.status import INTERRUPTED
+
+if TYPE_CHECKING:
+    from recurra.tasks import Estimator
 
 HELP = "learn from data and write a run folder"
 
@@ -21,6 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         task.add_argument("--valid", metavar="FILE", help="a later part, to validate and test on")
         task.add_argument("--out", metavar="RUN", type=Path, help="run folder (runs/DATA-1, …)")
         task.add_argument("--overwrite", action="store_true", help="replace RUN if it is there")
+        task.add_argument(
+            "--ray", metavar="N", type=int, help="train in N workers of a Ray cluster"
+        )
+        task.add_argument(
+            "--ray-storage", metavar="PLACE", help="where their checkpoints are kept (RUN-ray)"
+        )
         add_fields(task, estimator)
         add_debug(task)
 
@@ -34,8 +44,7 @@ def run(args: argparse.Namespace) -> int:
     # Of several processes the first writes, and its folder is no reason for the others to refuse.
     first = this_part().rank == 0
     out = _place(args) if first else args.out
-    estimator = from_args(TASKS[args.task], args)
-    estimator.fit(args.data, valid=args.valid)
+    estimator = _learned(from_args(TASKS[args.task], args), args, out)
     status = INTERRUPTED if estimator.interrupted_ else 0
     if not first:
         return status
@@ -46,6 +55,16 @@ def run(args: argparse.Namespace) -> int:
     print(f"saved     {out}")
     print(f"next      recurra predict {out} {args.data} -o forecast.csv --plot forecast.png")
     return status
+
+
+def _learned(estimator: "Estimator", args: argparse.Namespace, out: Path | None) -> "Estimator":
+    """The estimator that has learned, here or on a cluster."""
+    if args.ray is None or out is None:
+        return estimator.fit(args.data, valid=args.valid)
+    from recurra.scale import fit_on_ray
+
+    storage = args.ray_storage or out.with_name(f"{out.name}-ray")
+    return fit_on_ray(estimator, args.data, args.valid, workers=args.ray, storage=storage)
 
 
 def _place(args: argparse.Namespace) -> Path:

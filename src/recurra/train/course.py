@@ -9,6 +9,10 @@ from recurra.errors import OptionError
 from recurra.train.history import Epoch
 
 
+def _nothing() -> None:
+    pass
+
+
 def _goes_on(_epoch: Epoch) -> bool:
     return False
 
@@ -24,6 +28,7 @@ class Course:
         minutes: between two checkpoints.
         resume: go on from the checkpoint in `folder`.
         watch: is given each epoch as it ends, and says whether to stop.
+        kept: is called when a checkpoint has been written, in every process that trains.
         command: what a user types to go on, told after an interruption.
     """
 
@@ -33,6 +38,7 @@ class Course:
     minutes: float = 5.0
     resume: bool = False
     watch: Callable[[Epoch], bool] = _goes_on
+    kept: Callable[[], None] = _nothing
     command: str = ""
 
     def __post_init__(self) -> None:
