@@ -1,10 +1,10 @@
 """What to expect as processes grow: a step of training in one, all-reduces of two, and a model.
 
-    t(n) = compute / n + 2 (n - 1) / n * bytes / bandwidth + messages * latency * log2 n
+    t(n) = compute(B / n) + 2 (n - 1) / n * bytes / bandwidth + messages * latency * log2 n
 
-Compute is the CPU time of one process for the whole batch. Bandwidth and latency are fitted to
-all-reduces of gloo between two processes of this machine, by the wall clock: the fastest of many,
-for what slows one down is no part of it. `--bandwidth` and `--latency` put those of a network in
+Compute is the CPU time of one process for so many rows, down to one: few rows use a processor worse
+than many. Bandwidth and latency are fitted to all-reduces of gloo between two processes of this
+machine, by the wall clock: the fastest of many, for what slows one down is no part of it. `--bandwidth` and `--latency` put those of a network in
 their place. A step sends the gradient, and four single numbers or so for what all must agree on.
 """
 
@@ -23,13 +23,13 @@ import numpy as np
 import torch
 
 from bench.rows import Row, wanted
-from bench.timing import FULL, QUICK, Budget, interleave
+from bench.timing import Budget, interleave
 from bench.work import sequence, work
 from recurra.cells import LSTM
 
 ROOT = Path(__file__).parents[1]
 T, B = 128, 512
-# Rows that are timed; the rest of the batch takes as long for each.
+# Rows that are timed at most; more of them take as long for each.
 TIMED = 64
 WIDTHS = (128, 256, 512)
 WORKERS = (2, 8, 16, 32, 64, 128, 256, 512)
@@ -38,6 +38,7 @@ SIZES = tuple(4**k for k in range(12))
 # The gradient; which weights were met; the sums of weights and losses; time and signals.
 MESSAGES = 5
 REPEATS = 50
+QUICK, FULL = Budget(0.2, 3), Budget(1.5, 7)
 
 
 class Line(NamedTuple):
@@ -74,23 +75,25 @@ def rows(line: Line, only: str, budget: Budget) -> Iterator[Row]:
         case = f"LSTM {H}"
         if not wanted(case, only):
             continue
-        compute, size = step(H, budget)
+        cell = LSTM(H, H)
+        size = float(sum(p.numel() * p.element_size() for p in cell.parameters()))
+        whole = step(cell, B, budget)
         yield Row(case, "gradient", size / 2**20, "MiB")
-        yield Row(case, "1 worker", 1e3 * compute, "ms")
+        yield Row(case, "1 worker", 1e3 * whole, "ms")
         for n in WORKERS:
-            one, more = (predicted(n, work, size, line) for work in (compute / n, compute))
-            yield Row(case, f"{n} workers", 1e3 * one, "ms")
-            yield Row(case, f"{n} workers, speed-up", compute / one, "times")
-            yield Row(case, f"{n} workers, {B} rows each", n * compute / more, "times")
+            shared = predicted(n, step(cell, B // n, budget), size, line)
+            each = predicted(n, whole, size, line)
+            yield Row(case, f"{n} workers", 1e3 * shared, "ms")
+            yield Row(case, f"{n} workers, speed-up", whole / shared, "times")
+            yield Row(case, f"{n} workers, {B} rows each", n * whole / each, "times")
 
 
-def step(H: int, budget: Budget) -> tuple[float, float]:
-    """Seconds of CPU time for a batch, forward and backward, and the bytes of the gradient."""
-    cell = LSTM(H, H)
-    x = torch.randn(TIMED, T, H)
+def step(cell: LSTM, rows: int, budget: Budget) -> float:
+    """Seconds of CPU time, forward and backward."""
+    timed = min(rows, TIMED)
+    x = torch.randn(timed, T, cell.input_size)
     (taken,) = interleave([work("train", sequence(cell, x), cell.parameters())], 1, budget)
-    size = sum(p.numel() * p.element_size() for p in cell.parameters())
-    return 1e-3 * taken.ms * B / TIMED, float(size)
+    return 1e-3 * taken.ms * rows / timed
 
 
 def predicted(n: int, compute: float, size: float, line: Line) -> float:
