@@ -50,6 +50,10 @@ class TerminatedError(RecurraError, RuntimeError):
     """SIGTERM ended a training; its checkpoint is written, and the message says how to go on."""
 
 
+class LostProcessError(RecurraError, ConnectionError):
+    """Another process of a training that several share has ended or cannot be reached."""
+
+
 class RunFolderError(RecurraError, ValueError):
     """A run folder is damaged, of another task, or not made by Recurra."""
 

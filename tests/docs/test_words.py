@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 from tests.docs.pages import PAGES, ROOT, blocks, name, prose
+from torch.distributed.run import get_args_parser as torchrun
 
 import recurra
 from recurra.cli import COMMANDS, main
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+# What `ray start` takes; to ask it costs seconds.
+RAY_START = "--head --port --address"
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 
@@ -58,6 +61,7 @@ def flags():
         texts = [_help(["--help"]), *(_help([command, "--help"]) for command in COMMANDS)]
         texts += [_help([c, task, "--help"]) for c in ("train", "tune") for task in recurra.TASKS]
     texts += [path.read_text() for path in (ROOT / "bench").glob("*.py")]
+    texts += [torchrun().format_help(), RAY_START]
     return {flag for text in texts for flag in FLAG.findall(text)}
 
 

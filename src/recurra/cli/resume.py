@@ -77,7 +77,7 @@ def _changes(
     from recurra.errors import OptionError
     from recurra.tasks.parameters import parameters
 
-    for flag in ("out", "find_lr"):
+    for flag in ("out", "find_lr", "ray"):
         if getattr(args, flag) is not None:
             raise OptionError(f"--{flag.replace('_', '-')} does not go with --resume")
     changes = {}

@@ -39,6 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             const=RATES,
             help=f"only try learning rates, print and draw the loss over them ({RATES})",
         )
+        task.add_argument(
+            "--ray", metavar="N", type=int, help="train in N workers of a Ray cluster"
+        )
+        task.add_argument(
+            "--ray-storage", metavar="PLACE", help="where their checkpoints are kept (RUN-ray)"
+        )
         add_fields(task, estimator)
         add_debug(task)
 
@@ -55,6 +61,8 @@ def run(args: argparse.Namespace) -> int:
         raise OptionError(f"recurra train {args.task}: DATA is missing; the file to learn from")
     if args.find_lr is not None:
         return _find_rate(args)
+    if args.ray is not None:
+        return _learn_on_ray(args)
     while True:
         out = _place(args)
         try:
@@ -116,6 +124,22 @@ def _find_rate(args: argparse.Namespace) -> int:
     print(f"drawn     {args.find_lr}")
     print(f"next      recurra train {args.task} {args.data} --learning-rate {found.suggested:.2g}")
     return 0
+
+
+def _learn_on_ray(args: argparse.Namespace) -> int:
+    from recurra.cli.show import show_measures
+    from recurra.scale import fit_on_ray
+    from recurra.tasks import TASKS
+
+    out = _place(args)
+    storage = args.ray_storage or out.with_name(f"{out.name}-ray")
+    estimator = from_args(TASKS[args.task], args)
+    estimator = fit_on_ray(estimator, args.data, args.valid, workers=args.ray, storage=storage)
+    out = out if args.out is not None else _place(args)  # the number may be taken by now
+    estimator.save(out)
+    show_measures(estimator.measures_)
+    print(f"saved     {out}")
+    return INTERRUPTED if estimator.interrupted_ else 0
 
 
 def _place(args: argparse.Namespace) -> Path:

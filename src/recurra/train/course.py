@@ -9,6 +9,10 @@ from recurra.errors import OptionError
 from recurra.train.history import Epoch
 
 
+def _nothing() -> None:
+    pass
+
+
 def _goes_on(_epoch: Epoch) -> bool:
     return False
 
@@ -25,6 +29,7 @@ class Course:
         resume: go on from the checkpoint in `folder`.
         overwrite: `folder` may be there, and is replaced in the end; otherwise it must be free.
         watch: is given each epoch as it ends, and says whether to stop.
+        kept: is called when a checkpoint has been written, in every process that trains.
         command: what a user types to go on, told after an interruption.
     """
 
@@ -35,6 +40,7 @@ class Course:
     resume: bool = False
     overwrite: bool = False
     watch: Callable[[Epoch], bool] = _goes_on
+    kept: Callable[[], None] = _nothing
     command: str = ""
 
     def __post_init__(self) -> None:

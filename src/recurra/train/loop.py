@@ -226,6 +226,7 @@ class Training(Generic[Batch]):
         carried = self._ranks.gather(own)
         if self._ranks.part.rank == 0:
             write_checkpoint(self._checkpoint(carried), self._folder)
+        self._course.kept()
         self._kept = time.monotonic()
 
     def _checkpoint(self, carried: list[Mapping[str, Tensor]]) -> Checkpoint:

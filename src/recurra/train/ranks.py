@@ -15,6 +15,7 @@ n w_r / sum_r w_r times its loss.
 import os
 import warnings
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
@@ -25,7 +26,13 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from recurra.errors import OptionError, RecurraError, TerminatedError, TrainingError
+from recurra.errors import (
+    LostProcessError,
+    OptionError,
+    RecurraError,
+    TerminatedError,
+    TrainingError,
+)
 from recurra.train.lesson import Batch, Lesson
 
 # What torchrun and Ray set for every process that they start.
@@ -40,6 +47,11 @@ class Part(NamedTuple):
     rank: int
     of: int
 
+
+# The tensors that processes sent each other last. A thread of torch's gives them up after Python
+# may have; were it the last to, it would wait for Python's lock, and whoever ends the group waits
+# for that thread with the lock in hand.
+_SENT: deque[Tensor] = deque(maxlen=32)
 
 # A later group of the same processes must not meet what an earlier one has left.
 _NUMBERS = count()
@@ -162,18 +174,18 @@ class Group(Ranks):
         return self._apart()
 
     def total(self, value: float) -> float:
-        number = torch.tensor(value, dtype=torch.float64)
+        number = _sent(torch.tensor(value, dtype=torch.float64))
         torch.distributed.all_reduce(number)
         return number.item()
 
     def largest(self, *values: float) -> tuple[float, ...]:
-        numbers = torch.tensor(values, dtype=torch.float64)
+        numbers = _sent(torch.tensor(values, dtype=torch.float64))
         torch.distributed.all_reduce(numbers, torch.distributed.ReduceOp.MAX)
         return tuple(numbers.tolist())
 
     def first(self, answer: Callable[[], float]) -> float:
         said = float(answer()) if self.part.rank == 0 else 0.0
-        number = torch.tensor(said, dtype=torch.float64)
+        number = _sent(torch.tensor(said, dtype=torch.float64))
         torch.distributed.broadcast(number, 0)
         return number.item()
 
@@ -191,9 +203,14 @@ class Group(Ranks):
 
     def _gathered(self, tensor: Tensor) -> list[Tensor]:
         first = self.part.rank == 0
-        found = [torch.empty_like(tensor) for _ in range(self.part.of)] if first else []
-        torch.distributed.gather(tensor, found if first else None)
+        found = [_sent(torch.empty_like(tensor)) for _ in range(self.part.of)] if first else []
+        torch.distributed.gather(_sent(tensor), found if first else None)
         return found
+
+
+def _sent(tensor: Tensor) -> Tensor:
+    _SENT.append(tensor)
+    return tensor
 
 
 @contextmanager
@@ -203,7 +220,7 @@ def joined(model: nn.Module) -> Iterator[Ranks]:
     Weights begin as those of the first; noise is drawn by each for itself.
 
     Raises:
-        TrainingError: another process has ended in the midst of it.
+        LostProcessError: another process has ended in the midst of it.
     """
     part = this_part()
     if part.of == 1:
@@ -232,7 +249,7 @@ def _group(model: nn.Module) -> Iterator[None]:
     except RuntimeError as error:
         if isinstance(error, RecurraError) or not _left(error):
             raise
-        raise TrainingError(
+        raise LostProcessError(
             "training: another of its processes has ended or cannot be reached; what that one "
             "said is the reason; go on with --resume"
         ) from error
@@ -241,10 +258,9 @@ def _group(model: nn.Module) -> Iterator[None]:
 
 def _meet(model: nn.Module) -> None:
     rank, of = this_part()
-    store = torch.distributed.PrefixStore(  # type: ignore[attr-defined]
-        f"recurra/{next(_NUMBERS)}", _meeting_place()
+    torch.distributed.init_process_group(
+        _backend(model), store=_meeting_place(next(_NUMBERS)), rank=rank, world_size=of
     )
-    torch.distributed.init_process_group(_backend(model), store=store, rank=rank, world_size=of)
 
 
 def _leave(theirs: bool) -> None:
@@ -254,9 +270,15 @@ def _leave(theirs: bool) -> None:
         torch.distributed.destroy_process_group()
 
 
+def _meeting_place(number: int) -> Any:
+    """Where the processes find each other for the training of this number."""
+    from torch.distributed import distributed_c10d
+
+    return distributed_c10d.PrefixStore(f"recurra/{number}", _store())
+
+
 @cache
-def _meeting_place() -> Any:
-    """Torch's store in which the processes find each other, one for all trainings."""
+def _store() -> Any:
     from torch.distributed.rendezvous import rendezvous
 
     store, _, _ = next(rendezvous("env://"))
