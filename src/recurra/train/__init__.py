@@ -7,6 +7,7 @@ from recurra.train.lesson import Lesson
 from recurra.train.loop import train
 from recurra.train.outline import outline
 from recurra.train.plan import Plan, Recipe
+from recurra.train.probe import Found, probe
 from recurra.train.run_folder import Run, free_folder, load_run, load_weights, save_run
 from recurra.train.streams import Streams, Tokens, Window
 from recurra.train.threads import one_thread
@@ -17,6 +18,7 @@ __all__ = [
     "Checkpoint",
     "Course",
     "Epoch",
+    "Found",
     "History",
     "Lesson",
     "Network",
@@ -32,6 +34,7 @@ __all__ = [
     "load_weights",
     "one_thread",
     "outline",
+    "probe",
     "read_checkpoint",
     "save_run",
     "train",
