@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from bench import capability, catalogue, cells, dropin, ett, forecast, layers, stream
+from bench import capability, catalogue, cells, dropin, ett, forecast, layers, stream, training
 from bench.rows import write_rows
 
 BENCHES = {
@@ -15,6 +15,7 @@ BENCHES = {
     "ett": ett,
     "forecast": forecast,
     "capability": capability,
+    "training": training,
 }
 
 
