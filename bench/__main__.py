@@ -3,7 +3,18 @@
 import argparse
 import sys
 
-from bench import capability, catalogue, cells, dropin, ett, forecast, layers, scaling, stream
+from bench import (
+    capability,
+    catalogue,
+    cells,
+    dropin,
+    ett,
+    forecast,
+    layers,
+    scaling,
+    stream,
+    training,
+)
 from bench.rows import write_rows
 
 BENCHES = {
@@ -16,6 +27,7 @@ BENCHES = {
     "forecast": forecast,
     "capability": capability,
     "scaling": scaling,
+    "training": training,
 }
 
 

@@ -10,6 +10,7 @@ from recurra.train.lesson import Lesson
 from recurra.train.loop import train
 from recurra.train.outline import outline
 from recurra.train.plan import Plan, Recipe
+from recurra.train.probe import Found, probe
 from recurra.train.ranks import Part, this_part
 from recurra.train.run_folder import Run, free_folder, load_run, load_weights, save_run
 from recurra.train.streams import Streams, Tokens, Window
@@ -22,6 +23,7 @@ __all__ = [
     "Course",
     "Diagnosis",
     "Epoch",
+    "Found",
     "History",
     "Lesson",
     "Network",
@@ -43,6 +45,7 @@ __all__ = [
     "load_weights",
     "one_thread",
     "outline",
+    "probe",
     "read_checkpoint",
     "save_run",
     "this_part",
