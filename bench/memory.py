@@ -61,12 +61,12 @@ def _measure(who: str, shape: Shape) -> float:
     module, x = layer(shape.H), inputs(shape)
     path, word = CLEAR_PEAK
     Path(path).write_text(word)
-    before = _status("VmRSS")
+    before = status("VmRSS")
     step(module, x)
-    return (_status("VmHWM") - before) / 2**10
+    return (status("VmHWM") - before) / 2**10
 
 
-def _status(name: str) -> int:
+def status(name: str) -> int:
     """KiB, as the kernel counts them."""
     (line,) = [
         line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name)

@@ -20,7 +20,7 @@ ROWS = (
     ("models", "data"),
     ("train",),
     ("tasks",),
-    ("inspector", "deploy", "serve", "scale"),
+    ("inspector", "deploy", "serve", "tune", "scale"),
     ("cli",),
 )
 FLOOR = {room: floor for floor, row in enumerate(ROWS) for room in row}

@@ -64,3 +64,7 @@ class SnapshotError(RecurraError, ValueError):
 
 class StorageError(RecurraError, OSError):
     """The file system refused to keep what was written, as when a disk is full."""
+
+
+class TakenError(StorageError):
+    """A folder that was free is there by now."""

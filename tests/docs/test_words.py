@@ -59,7 +59,7 @@ def flags():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLUMNS", "200")
         texts = [_help(["--help"]), *(_help([command, "--help"]) for command in COMMANDS)]
-        texts += [_help(["train", task, "--help"]) for task in recurra.TASKS]
+        texts += [_help([c, task, "--help"]) for c in ("train", "tune") for task in recurra.TASKS]
     texts += [path.read_text() for path in (ROOT / "bench").glob("*.py")]
     texts += [torchrun().format_help(), RAY_START]
     return {flag for text in texts for flag in FLAG.findall(text)}

@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from recurra.train import checkpoint_file, read_checkpoint
+
 LEAST = ("--epochs", "1", "--hidden-size", "4", "--batch-size", "4")
 
 
@@ -164,19 +166,36 @@ def limit(size):
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-@pytest.mark.parametrize("size", [1000, 30_000])
-def test_a_disk_that_fills_up_while_a_run_is_saved(recurra, run_folder, untouched, tmp_path, size):
-    """At 1,000 bytes the weights do not fit; at 30,000 they do and a picture does not."""
+def test_a_disk_that_fills_up_before_anything_is_learned(recurra, run_folder, untouched, tmp_path):
+    """At 1,000 bytes the first checkpoint does not fit."""
     table().to_csv(tmp_path / "data.csv", index=False)
     untouched()
     command = ("train", "forecast", "data.csv", "--out", "run", "--overwrite")
-    done = recurra(*command, *LEAST, cwd=tmp_path, preexec_fn=limit(size))
+    done = recurra(*command, *LEAST, cwd=tmp_path, preexec_fn=limit(1000))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-1] == (
+        "recurra: run/checkpoint/latest.safetensors: no checkpoint written: File too large; "
+        "make room or choose another place with --out"
+    )
+    untouched()
+
+
+def test_a_disk_that_fills_up_while_a_run_is_saved(recurra, run_folder, untouched, tmp_path):
+    """At 80,000 bytes checkpoints and weights fit, and a picture does not."""
+    table().to_csv(tmp_path / "data.csv", index=False)
+    untouched()
+    command = ("train", "forecast", "data.csv", "--out", "run", "--overwrite")
+    done = recurra(*command, *LEAST, cwd=tmp_path, preexec_fn=limit(80_000))
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.splitlines()[-1] == (
         f"recurra: {run_folder}: not saved, nothing there was changed: File too large; make room "
         "or choose another place with --out"
     )
+    # What was learned is not lost: beside the old run lies where the new one can go on.
+    assert read_checkpoint(run_folder).facts["history"]
+    shutil.rmtree(checkpoint_file(run_folder).parent)
     untouched()
 
 

@@ -160,10 +160,10 @@ def test_runs_are_numbered_and_never_overwritten_unasked(bakery, tmp_path, monke
     command = ["train", "forecast", "bakery.csv", "--horizon", "3", *LEAST, "--quiet"]
     fit = Forecaster.fit
 
-    def meanwhile(self, data, valid=None):
+    def meanwhile(self, data, valid=None, course=None):
         """Another training takes the number that was free when this one began."""
-        (tmp_path / "runs" / "bakery-1").mkdir(parents=True)
-        return fit(self, data, valid)
+        (tmp_path / "runs" / "bakery-1").mkdir(parents=True, exist_ok=True)
+        return fit(self, data, valid, course)
 
     with monkeypatch.context() as patch:
         patch.setattr(Forecaster, "fit", meanwhile)
@@ -221,7 +221,7 @@ def test_ctrl_c_leaves_a_usable_run(recurra, trained, environment, tmp_path):
 
 
 def test_ctrl_c_before_anything_is_learned_writes_nothing(tmp_path, monkeypatch, capsys):
-    def interrupted(self, data, valid=None):
+    def interrupted(self, data, valid=None, course=None):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Forecaster, "fit", interrupted)

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,8 +11,20 @@ from safetensors.torch import save
 from torch import nn
 
 from recurra.errors import MissingFileError, RunFolderError, StorageError
-from recurra.train import Epoch, History, Run, free_folder, load_run, load_weights, save_run
+from recurra.train import (
+    Checkpoint,
+    Epoch,
+    History,
+    Run,
+    checkpoint_file,
+    free_folder,
+    load_run,
+    load_weights,
+    read_checkpoint,
+    save_run,
+)
 from recurra.train import run_folder as room
+from recurra.train.checkpoint import write_checkpoint
 
 EPOCH = Epoch(1, 3, 0.5, 1.0, 2.0, 0.001, 0.25)
 FILES = (room.WEIGHTS, room.RUN, room.HISTORY)
@@ -80,7 +93,7 @@ def test_a_new_run_replaces_an_old_one_whole(folder):
 
 
 @pytest.mark.parametrize("blow", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-@pytest.mark.parametrize("where", ["writing", "drawing", "first rename", "second rename"])
+@pytest.mark.parametrize("where", ["writing", "drawing", "swap", "first rename", "second rename"])
 def test_a_failure_anywhere_leaves_the_old_run_and_no_litter(folder, monkeypatch, blow, where):
     before = content(folder)
 
@@ -98,7 +111,10 @@ def test_a_failure_anywhere_leaves_the_old_run_and_no_litter(folder, monkeypatch
 
     if where == "writing":
         monkeypatch.setattr(room.os, "fsync", fail)
+    elif where == "swap":
+        monkeypatch.setattr(room, "swap", fail)
     elif "rename" in where:
+        monkeypatch.setattr(room, "swap", lambda *_: False)
         monkeypatch.setattr(type(folder), "rename", counted)
     draw = {"x.png": fail} if where == "drawing" else {}
     kind = KeyboardInterrupt if isinstance(blow, KeyboardInterrupt) else StorageError
@@ -123,11 +139,37 @@ def test_an_old_run_that_cannot_come_back_is_not_thrown_away(folder, monkeypatch
             raise OSError(5, "Input/output error")
         return rename(self, target)
 
+    monkeypatch.setattr(room, "swap", lambda *_: False)
     monkeypatch.setattr(type(folder), "rename", only_the_first)
     with pytest.raises(StorageError):
         save_run(a_run(2.0), folder, {})
     (aside,) = folder.parent.iterdir()
     assert content(aside / folder.name) == before
+
+
+def test_without_a_swap_the_new_run_still_takes_the_place(folder, monkeypatch):
+    monkeypatch.setattr(room, "swap", lambda *_: False)
+    save_run(a_run(2.0), folder, {})
+    assert load_run(folder).tensors["weight"][0, 0] == 2
+    assert os.listdir(folder.parent) == ["toy-1"]
+
+
+def test_a_training_that_has_not_ended_is_no_run_yet(tmp_path):
+    folder = tmp_path / "run"
+    write_checkpoint(Checkpoint({"x": torch.ones(2)}, {"a": 1}), folder)
+    with pytest.raises(RunFolderError, match="has not ended; `recurra train … --resume"):
+        load_run(folder)
+    save_run(a_run(), folder, {})
+    assert load_run(folder).task == "toy"
+    assert not checkpoint_file(folder).exists()
+
+
+def test_a_run_that_may_go_on_takes_its_checkpoint_along(folder):
+    write_checkpoint(Checkpoint({"x": torch.ones(2)}, {"a": 1}), folder)
+    assert load_run(folder).task == "toy"
+    save_run(replace(a_run(2.0), checkpoint=folder), folder, {})
+    assert read_checkpoint(folder).facts == {"a": 1}
+    assert load_run(folder).tensors["weight"][0, 0] == 2
 
 
 def test_a_place_that_cannot_be_made_is_named(tmp_path):

@@ -13,13 +13,15 @@ import recurra.cli.demo as demo
 import recurra.cli.evaluate as evaluate
 import recurra.cli.predict as predict
 import recurra.cli.train as train
+import recurra.cli.tune as tune
 from recurra import __version__
 from recurra.cli.complain import complain
-from recurra.cli.status import INTERRUPTED, MISTAKE
+from recurra.cli.status import INTERRUPTED, MISTAKE, TERMINATED
 from recurra.errors import RecurraError, TerminatedError
 
 COMMANDS: dict[str, ModuleType] = {
     "train": train,
+    "tune": tune,
     "predict": predict,
     "evaluate": evaluate,
     "demo": demo,
@@ -30,17 +32,23 @@ REFUSED = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; the exit status is 0, 2 for a mistake, 130 after Ctrl-C."""
+    """Run one command; its exit status.
+
+    0, 2 for a mistake, 130 after Ctrl-C, 143 after SIGTERM.
+    """
     argv = sys.argv[1:] if argv is None else argv
     args = _parser(argv).parse_args(argv)
     try:
         status: int = COMMANDS[args.command].run(args)
         sys.stdout.flush()
         return status
+    except TerminatedError as error:
+        complain(str(error), by_all=True)
+        return TERMINATED
     except RecurraError as error:
         if args.debug:
             raise
-        complain(" ".join(str(error).split()), isinstance(error, TerminatedError))
+        complain(" ".join(str(error).split()))
         return MISTAKE
     except KeyboardInterrupt:
         complain("interrupted, nothing was written", by_all=True)

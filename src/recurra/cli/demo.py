@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
     from recurra.tasks import Forecaster
     from recurra.train import write_whole
 
-    source = _co2()
+    source = co2()
     print("Weekly CO2 at Mauna Loa, 1958 to 2001, parts per million (Keeling and Whorf).")
     forecaster = Forecaster(horizon=HORIZON).fit(source)
     forecast = forecaster.predict()
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     return INTERRUPTED if forecaster.interrupted_ else 0
 
 
-def _co2() -> Path:
+def co2() -> Path:
     """The table that statsmodels brings, found without importing statsmodels."""
     import importlib.util
 

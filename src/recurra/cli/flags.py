@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,14 +15,18 @@ def add_debug(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--debug", action="store_true", help="show where an error comes from")
 
 
-def add_fields(parser: argparse.ArgumentParser, estimator: "type[Estimator]") -> None:
-    """One flag per field, under the estimator's headings."""
+def add_fields(
+    parser: argparse.ArgumentParser,
+    estimator: "type[Estimator]",
+    without: Collection[str] = (),
+) -> None:
+    """One flag per field, under the estimator's headings, but for those in `without`."""
     from recurra.tasks.parameters import parameters
 
     known = parameters(estimator)
     for heading, fields in estimator.groups.items():
         group = parser.add_argument_group(heading)
-        for field in fields:
+        for field in (field for field in fields if field not in without):
             _add(group, known[field])
 
 

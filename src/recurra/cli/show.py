@@ -1,8 +1,12 @@
 """What commands print."""
 
 import math
+from typing import TYPE_CHECKING
 
 from recurra.tasks.estimator import Measures
+
+if TYPE_CHECKING:
+    from recurra.train import Rates
 
 
 def show_measures(measures: Measures) -> None:
@@ -32,3 +36,13 @@ def number(value: float) -> str:
         digits = max(0, 3 - math.floor(math.log10(abs(value)))) if value else 0
         return f"{value:,.{digits}f}"
     return f"{value:.3e}"
+
+
+def show_rates(found: "Rates", lines: int = 12) -> None:
+    """Some of the rates that were tried, the loss at each as a bar, and the suggestion."""
+    every = max(1, len(found.rates) // lines)
+    most = max(found.losses)
+    print("rate      loss, smoothed")
+    for rate, loss in list(zip(found.rates, found.losses, strict=True))[::every]:
+        print(f"{rate:<9.1e} {number(loss):>10}  {'█' * round(30 * loss / most)}")
+    print(f"suggested {found.suggested:.2g}, where the loss falls fastest")

@@ -1,6 +1,7 @@
 """`recurra train TASK DATA`."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,10 @@ from recurra.cli.status import INTERRUPTED
 
 if TYPE_CHECKING:
     from recurra.tasks import Estimator
+    from recurra.train import Course
 
 HELP = "learn from data and write a run folder"
+RATES = Path("learning-rates.png")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,13 +24,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, estimator in TASKS.items():
         meaning = (estimator.__doc__ or "").partition("\n")[0]
         task = tasks.add_parser(name, help=meaning, description=meaning)
-        task.add_argument("data", metavar="DATA", help="the file to learn from")
+        task.add_argument("data", metavar="DATA", nargs="?", help="the file to learn from")
         task.add_argument("--valid", metavar="FILE", help="a later part, to validate and test on")
         task.add_argument("--out", metavar="RUN", type=Path, help="run folder (runs/DATA-1, …)")
         task.add_argument("--overwrite", action="store_true", help="replace RUN if it is there")
         task.add_argument(
-            "--ray", metavar="N", type=int, help="train in N workers of a Ray cluster"
+            "--resume", metavar="RUN", type=Path, help="go on with a training that was cut short"
         )
+        task.add_argument(
+            "--find-lr",
+            metavar="FILE.png",
+            type=Path,
+            nargs="?",
+            const=RATES,
+            help=f"only try learning rates, print and draw the loss over them ({RATES})",
+        )
+        task.add_argument("--ray", metavar="N", type=int, help="learn in N workers on Ray")
         task.add_argument(
             "--ray-storage", metavar="PLACE", help="where their checkpoints are kept (RUN-ray)"
         )
@@ -37,46 +49,112 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Learn, save, and print the model beside its baselines."""
-    from recurra.cli.show import show_measures
-    from recurra.tasks import TASKS
+    from recurra.cli.resume import resumed
+    from recurra.errors import OptionError, TakenError
     from recurra.train import this_part
 
-    # Of several processes the first writes, and its folder is no reason for the others to refuse.
-    first = this_part().rank == 0
-    out = _place(args) if first else args.out
-    estimator = _learned(from_args(TASKS[args.task], args), args, out)
-    status = INTERRUPTED if estimator.interrupted_ else 0
-    if not first:
-        return status
-    if args.out is None:
-        out = _place(args)  # another training may have taken the number in the meantime
-    estimator.save(out)
+    if args.resume is not None:
+        return _learn(*resumed(args), out=args.resume)
+    if args.data is None:
+        raise OptionError(f"recurra train {args.task}: DATA is missing; the file to learn from")
+    if args.find_lr is not None:
+        return _find_rate(args)
+    if args.ray is not None:
+        return _learn_on_ray(args)
+    while True:
+        out = _place(args)
+        try:
+            return _learn(*_begun(args, out), out=out)
+        except TakenError:  # by a training that began at the same time
+            if args.out is not None or this_part().of > 1:
+                raise
+
+
+def _learn(
+    estimator: "Estimator", data: str, valid: str | None, course: "Course", *, out: Path
+) -> int:
+    from recurra.train import checkpoint_file, this_part
+
+    try:
+        estimator.fit(data, valid=valid, course=course)
+        if this_part().rank:  # the first process writes and tells
+            return INTERRUPTED if estimator.interrupted_ else 0
+        estimator.save(out)
+    except KeyboardInterrupt:
+        if not checkpoint_file(out).is_file():
+            raise
+        print(f"recurra: interrupted; go on with {course.command}", file=sys.stderr)
+        return INTERRUPTED
+    return _told(estimator, data, course.command, out)
+
+
+def _learn_on_ray(args: argparse.Namespace) -> int:
+    from recurra.scale import fit_on_ray
+    from recurra.tasks import TASKS
+
+    out = _place(args)
+    storage = args.ray_storage or out.with_name(f"{out.name}-ray")
+    estimator = from_args(TASKS[args.task], args)
+    learned = fit_on_ray(estimator, args.data, args.valid, workers=args.ray, storage=storage)
+    learned.save(out)
+    return _told(learned, args.data, "", out)
+
+
+def _told(estimator: "Estimator", data: str, command: str, out: Path) -> int:
+    """Print what was learned, and how to go on; the exit status."""
+    from recurra.cli.show import show_measures
+    from recurra.train import checkpoint_file
+
     show_measures(estimator.measures_)
     print(f"saved     {out}")
-    print(f"next      recurra predict {out} {args.data} -o forecast.csv --plot forecast.png")
-    return status
+    if checkpoint_file(out).is_file():
+        print(f"go on     {command}")
+    print(f"next      recurra predict {out} {data} -o forecast.csv --plot forecast.png")
+    return INTERRUPTED if estimator.interrupted_ else 0
 
 
-def _learned(estimator: "Estimator", args: argparse.Namespace, out: Path | None) -> "Estimator":
-    """The estimator that has learned, here or on a cluster."""
-    if args.ray is None or out is None:
-        return estimator.fit(args.data, valid=args.valid)
-    from recurra.scale import fit_on_ray
+def _begun(args: argparse.Namespace, out: Path) -> "tuple[Estimator, str, str | None, Course]":
+    """What the flags describe, with its checkpoints in `out`."""
+    from recurra.cli.resume import course
+    from recurra.tasks import TASKS
 
-    storage = args.ray_storage or out.with_name(f"{out.name}-ray")
-    return fit_on_ray(estimator, args.data, args.valid, workers=args.ray, storage=storage)
+    estimator = from_args(TASKS[args.task], args)
+    return (
+        estimator,
+        args.data,
+        args.valid,
+        course(estimator, args.data, args.valid, out, overwrite=args.overwrite),
+    )
+
+
+def _find_rate(args: argparse.Namespace) -> int:
+    from recurra.cli.show import show_rates
+    from recurra.tasks import TASKS
+    from recurra.train import find_rate, one_thread
+
+    estimator = from_args(TASKS[args.task], args)
+    lesson = estimator.lesson(args.data, args.valid)
+    with one_thread():
+        found = find_rate(lesson, estimator.plan().recipe, quiet=args.quiet)
+    show_rates(found)
+    found.plot(args.find_lr)
+    print(f"drawn     {args.find_lr}")
+    print(f"next      recurra train {args.task} {args.data} --learning-rate {found.suggested:.2g}")
+    return 0
 
 
 def _place(args: argparse.Namespace) -> Path:
     """The run folder to write, known to be free before an hour is spent on learning."""
     from recurra.errors import OptionError
-    from recurra.train import free_folder
+    from recurra.train import checkpoint_file, free_folder, this_part
 
     if args.out is None:
         return free_folder(Path("runs"), Path(args.data).name.partition(".")[0] or "run")
     out: Path = args.out
+    if this_part().rank:  # the folder that the first has begun is no reason to refuse
+        return out
     if out.exists() and not args.overwrite:
         raise OptionError(f"--out {out} is there already; choose another, or add --overwrite")
-    if out.exists() and not (out / "run.json").is_file():
+    if out.exists() and not ((out / "run.json").is_file() or checkpoint_file(out).is_file()):
         raise OptionError(f"--out {out} is no run folder, so --overwrite leaves it alone")
     return out

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from recurra.errors import NotFittedError, OptionError, RunFolderError
 from recurra.tasks.parameters import parameters
-from recurra.train import Course
+from recurra.train import Course, Lesson, Plan
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,14 @@ class Estimator(ABC):
             valid: a later or another part to validate and test on.
             course: where checkpoints are kept, and who watches.
         """
+
+    @abstractmethod
+    def lesson(self, data: Any, valid: Any = None) -> Lesson[Any]:
+        """What `fit` teaches from `data`: with the model that it learned, or a new one."""
+
+    @abstractmethod
+    def plan(self) -> Plan:
+        """How long to learn, and how; `Learning` brings it."""
 
     @abstractmethod
     def predict(self, data: Any = None) -> Any:

@@ -1,8 +1,9 @@
 """The fields that every estimator that learns by gradients has."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+from recurra.tasks.search import Choices, Range
 from recurra.train import Plan, Recipe, this_part
 
 # Under "the learning" in a help text.
@@ -17,7 +18,9 @@ LEARNING = (
 class Learning:
     """How weights are learned; docs/training.md explains each."""
 
-    learning_rate: Annotated[float, "the optimizer's step size, per step"] = 1e-3
+    learning_rate: Annotated[
+        float, "the optimizer's step size, per step", Range(2e-4, 2e-2, log=True)
+    ] = 1e-3
     epochs: Annotated[int, "most passes over the data"] = 30
     patience: Annotated[int, "epochs without a better validation before it stops"] = 5
     minutes: Annotated[float | None, "stop learning after so long"] = None
@@ -31,6 +34,7 @@ class Learning:
     schedule: Annotated[
         Literal["decay", "constant", "cosine", "one-cycle", "plateau"],
         "of the rate; decay holds it for three epochs, then takes .8 of the last",
+        Choices(("decay", "cosine")),
     ] = "decay"
     warmup: Annotated[float, "share of the steps in which the rate rises from 0"] = 0.0
     weight_decay: Annotated[float, "of weights; not of biases and norms"] = 0.0
@@ -44,6 +48,16 @@ class Learning:
     precision: Annotated[
         Literal["float32", "bfloat16"], "of products while learning, by autocast"
     ] = "float32"
+
+    def settle(self, data: Any, valid: Any = None) -> dict[str, Any]:
+        """What `fit` would find in `data` for fields that are None, without learning.
+
+        Raises:
+            RecurraError: what `fit` would raise of the data or of the fields.
+        """
+        del data, valid
+        self.plan()
+        return {}
 
     def plan(self) -> Plan:
         """The fields as the loop takes them.

@@ -1,12 +1,15 @@
 """An estimator's fields, read once from its annotations for every door that needs them.
 
 A field is written `name: Annotated[kind, "meaning and unit"] = default`, where kind is `int`,
-`float`, `str` or `bool`, one of these `| None`, a `Literal` of texts, or `Names`.
+`float`, `str` or `bool`, one of these `| None`, a `Literal` of texts, or `Names`. A `Search` behind
+the meaning says how tuning may vary it.
 """
 
 import types
 from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+
+from recurra.tasks.search import Search
 
 Value = int | float | str | bool | None | tuple[str, ...]
 # Several texts; one may stand alone, without its tuple.
@@ -25,6 +28,7 @@ class Parameter:
         choices: the texts that fit; empty for any.
         optional: None fits too.
         many: it is `Names`.
+        search: how tuning may vary it, if at all.
     """
 
     name: str
@@ -34,6 +38,7 @@ class Parameter:
     choices: tuple[str, ...]
     optional: bool
     many: bool
+    search: Search | None = None
 
     def to_json(self, value: Value) -> Value:
         """The value as a run folder holds it, where a text alone is a list of one."""
@@ -77,7 +82,8 @@ def parameters(estimator: type) -> dict[str, Parameter]:
 def _parameter(name: str, hint: Any, default: Any) -> Parameter:
     if get_origin(hint) is not Annotated or default is MISSING:
         raise TypeError(f"the field {name} has no meaning or no default")
-    kind, meaning = get_args(hint)[:2]
+    kind, meaning, *more = get_args(hint)
+    search = next((part for part in more if isinstance(part, Search)), None)
     if kind == Names:
         return Parameter(name, meaning, str, default, (), optional=False, many=True)
     optional = False
@@ -87,4 +93,4 @@ def _parameter(name: str, hint: Any, default: Any) -> Parameter:
     choices: tuple[str, ...] = ()
     if get_origin(kind) is Literal:
         choices, kind = get_args(kind), str
-    return Parameter(name, meaning, kind, default, choices, optional, many=False)
+    return Parameter(name, meaning, kind, default, choices, optional, False, search)

@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from recurra.errors import MissingFileError, RunFolderError, StorageError
 from recurra.train.history import refuse_constant
 
 FORMAT = 1
-FOLDER, FILE = "checkpoint", "latest.safetensors"
+FOLDER, FILE, PART = "checkpoint", "latest.safetensors", ".latest.part"
 MOST_BYTES = 16 << 30
 
 
@@ -76,17 +77,28 @@ def write_checkpoint(checkpoint: Checkpoint, run: Path) -> None:
         header = {"recurra": json.dumps({"format": FORMAT, **checkpoint.facts}, allow_nan=False)}
         content = save(tensors, header)
         if run.exists():
-            (run / FOLDER).mkdir(exist_ok=True)
-            _write(checkpoint_file(run), content)
+            _write_into(run, content)
         else:
             _write_folder(run, content)
     except OSError as error:
         where = checkpoint_file(run)
-        before = "; the checkpoint before it is whole" if where.exists() else ""
+        mend = "make room or choose another place with --out"
+        if where.exists():
+            mend = "the checkpoint before it is whole; make room, then go on with --resume"
         raise StorageError(
-            f"{where}: no checkpoint written: {error.strerror or error}{before}; "
-            "make room, then go on with --resume"
+            f"{where}: no checkpoint written: {error.strerror or error}; {mend}"
         ) from error
+
+
+def _write_into(run: Path, content: bytes) -> None:
+    folder = run / FOLDER
+    folder.mkdir(exist_ok=True)
+    try:
+        _write(folder / FILE, content)
+    except OSError:
+        with suppress(OSError):
+            folder.rmdir()  # where there is no checkpoint before, nothing stays behind
+        raise
 
 
 def _write_folder(run: Path, content: bytes) -> None:
@@ -103,15 +115,15 @@ def _write_folder(run: Path, content: bytes) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
+    beside = path.with_name(PART)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with beside.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
+        beside.replace(path)
     finally:
-        Path(name).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
     _flush(path.parent)
 
 
@@ -151,7 +163,7 @@ def read_checkpoint(run: Path) -> Checkpoint:
 
 def sweep(run: Path) -> None:
     """Clear away what writers that were killed have left beside and in a run folder."""
-    for path in (*run.parent.glob(f".{run.name}.*"), *(run / FOLDER).glob(f".{FILE}.*.part")):
+    for path in (*run.parent.glob(f".{run.name}.*"), run / FOLDER / PART):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

@@ -27,16 +27,18 @@ class Course:
         same: what must be the same to go on, as JSON values: a hash of the data.
         minutes: between two checkpoints.
         resume: go on from the checkpoint in `folder`.
+        overwrite: `folder` may be there, and is replaced in the end; otherwise it must be free.
         watch: is given each epoch as it ends, and says whether to stop.
         kept: is called when a checkpoint has been written, in every process that trains.
         command: what a user types to go on, told after an interruption.
     """
 
-    folder: Path | None = None
+    folder: Path | str | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     same: Mapping[str, Any] = field(default_factory=dict)
     minutes: float = 5.0
     resume: bool = False
+    overwrite: bool = False
     watch: Callable[[Epoch], bool] = _goes_on
     kept: Callable[[], None] = _nothing
     command: str = ""

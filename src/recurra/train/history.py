@@ -42,6 +42,11 @@ class History:
     ended: str = "epochs"
 
     @property
+    def may_go_on(self) -> bool:
+        """Whether it was cut short, so that its checkpoint is worth keeping."""
+        return self.ended in ("interrupted", "minutes")
+
+    @property
     def best(self) -> Epoch:
         """The epoch whose weights were kept."""
         return min(self.epochs, key=lambda epoch: epoch.valid_loss)

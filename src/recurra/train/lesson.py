@@ -19,10 +19,13 @@ class Lesson(ABC, Generic[Batch]):
     Attributes:
         model: learns in place.
         steps: batches an epoch.
+        ahead: batches that a thread prepares while a step runs, where that takes its time; 0 for
+            none.
     """
 
     model: nn.Module
     steps: int
+    ahead: int = 0
 
     @abstractmethod
     def batches(self, epoch: int, begin: int) -> Iterable[Batch]:

@@ -12,7 +12,8 @@ from typing import Any, Generic
 
 from torch import Tensor
 
-from recurra.errors import OptionError, RunFolderError, TerminatedError, TrainingError
+from recurra.errors import OptionError, RunFolderError, TakenError, TerminatedError, TrainingError
+from recurra.train.ahead import ahead
 from recurra.train.checkpoint import (
     Checkpoint,
     of_rank,
@@ -48,6 +49,7 @@ def train(lesson: Lesson[Batch], plan: Plan, course: Course | None = None) -> Hi
 
     Raises:
         TrainingError: numbers were not finite three steps in a row, or in validation.
+        TakenError: the course's folder is there already, and it is not to be overwritten.
         TerminatedError: SIGTERM came; the checkpoint is written.
         StorageError: a checkpoint could not be written; the one before is whole.
         MissingFileError, RunFolderError: there is no checkpoint to go on from, or none that fits.
@@ -77,6 +79,7 @@ class Training(Generic[Batch]):
 
     def __init__(self, lesson: Lesson[Batch], plan: Plan, course: Course, ranks: Ranks) -> None:
         self._lesson, self._plan, self._course, self._ranks = lesson, plan, course, ranks
+        self._folder = None if course.folder is None else Path(course.folder)
         self._stepper = Stepper(lesson, plan.recipe, ranks)
         self._history = History()
         self._tally = Tally()
@@ -89,11 +92,13 @@ class Training(Generic[Batch]):
         """Go on until something ends it."""
         if self._course.resume:
             self._resume()
-        elif self._course.folder is not None:
+        elif self._folder is not None:
+            if self._ranks.part.rank == 0:
+                _free(self._folder, self._course.overwrite)
             self._keep()
         plan = self._plan
         # Without a folder there is nothing to keep, and SIGTERM acts as ever.
-        signals = [signal.SIGINT, *([signal.SIGTERM] if self._course.folder else [])]
+        signals = [signal.SIGINT, *([signal.SIGTERM] if self._folder else [])]
         quiet = plan.quiet or self._ranks.part.rank > 0
         with (
             Report(plan.epochs, self._lesson.steps, plan.minutes, quiet) as report,
@@ -101,6 +106,10 @@ class Training(Generic[Batch]):
         ):
             report.begin(self._epochs_done * self._lesson.steps + self._tally.done)
             self._run(report, asked)
+            if self._history.ended in ("epochs", "patience"):
+                self._keep()
+                self._agree(asked)
+                self._heed()
         self._lesson.model.eval()
         self._lesson.model.load_state_dict(self._best)
         return self._history
@@ -111,13 +120,20 @@ class Training(Generic[Batch]):
             stopped = self._steps(report, asked)
             if stopped:
                 self._keep()
-            if self._came is signal.SIGTERM:
-                raise TerminatedError(self._said())
+            self._heed()
             epoch = self._validate()
             report.epoch(epoch, self._history.best)
             self._history.ended = stopped or self._history.ended
             if self._ranks.first(partial(self._course.watch, epoch)) and not stopped:
                 self._history.ended = "watched"
+
+    def _heed(self) -> None:
+        """SIGTERM leaves little time: what was kept is all that is saved."""
+        if self._came is signal.SIGTERM:
+            raise TerminatedError(
+                f"training: ended by SIGTERM after {self._stepper.count.steps} steps; "
+                f"go on with {self._course.command or 'resume=True'}"
+            )
 
     def _over(self) -> bool:
         """Whether the training has ended, and by what."""
@@ -132,6 +148,8 @@ class Training(Generic[Batch]):
         """The rest of an epoch; what stopped it early, if something did."""
         self._stepper.average.watch([epoch.valid_loss for epoch in self._history.epochs])
         batches = iter(self._lesson.batches(self._epochs_done + 1, self._tally.done))
+        if self._lesson.ahead:
+            batches = ahead(batches, self._lesson.ahead)
         for some in _several(batches, self._plan.recipe.accumulate):
             done = self._stepper.step(some, self._factor())
             self._tally.done += len(some)
@@ -202,12 +220,12 @@ class Training(Generic[Batch]):
 
     def _keep(self) -> None:
         """Have the first process write a checkpoint, where there is a folder for it."""
-        if self._course.folder is None:
+        if self._folder is None:
             return
         own = under({"lesson": self._lesson.state(), "random": random_tensors()})
         carried = self._ranks.gather(own)
         if self._ranks.part.rank == 0:
-            write_checkpoint(self._checkpoint(carried), self._course.folder)
+            write_checkpoint(self._checkpoint(carried), self._folder)
         self._course.kept()
         self._kept = time.monotonic()
 
@@ -234,7 +252,7 @@ class Training(Generic[Batch]):
 
     def _resume(self) -> None:
         """Stand where the checkpoint's training stood."""
-        folder = self._course.folder
+        folder = self._folder
         if folder is None:
             raise OptionError("training: resume needs a folder to go on from")
         if self._ranks.part.rank == 0:
@@ -266,11 +284,10 @@ class Training(Generic[Batch]):
         random = checkpoint.part(f"{own}random") or random_tensors()
         restore_random(random, facts["random"])
 
-    def _said(self) -> str:
-        return (
-            f"training: ended by SIGTERM after {self._stepper.count.steps} steps; "
-            f"go on with {self._course.command or 'resume=True'}"
-        )
+
+def _free(folder: Path, overwrite: bool) -> None:
+    if folder.exists() and not overwrite:
+        raise TakenError(f"{folder}: is there already; choose another place, or overwrite it")
 
 
 def _several(batches: Iterator[Batch], number: int) -> Iterator[list[Batch]]:

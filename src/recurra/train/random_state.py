@@ -10,21 +10,23 @@ from torch import Tensor
 
 
 def random_tensors() -> dict[str, Tensor]:
-    """The states of torch's generators, by device."""
-    states = {"cpu": torch.get_rng_state()}
+    """The states of the generators: torch's by device, NumPy's and Python's global ones."""
+    _, keys, *_ = np.random.get_state(legacy=True)  # noqa: NPY002
+    states = {
+        "cpu": torch.get_rng_state(),
+        "numpy": torch.from_numpy(np.asarray(keys).astype(np.int64)),
+        "python": torch.tensor(random.getstate()[1]),
+    }
     if torch.cuda.is_available():
         states |= {f"cuda{n}": s for n, s in enumerate(torch.cuda.get_rng_state_all())}
     return states
 
 
 def random_facts() -> dict[str, Any]:
-    """The states of NumPy's and Python's global generators, as JSON values."""
-    version, numbers, gauss = random.getstate()
-    name, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002
-    return {
-        "python": [version, list(numbers), gauss],
-        "numpy": [name, np.asarray(keys).tolist(), *rest],
-    }
+    """What else the states of NumPy's and Python's generators hold, as JSON values."""
+    version, _, gauss = random.getstate()
+    name, _, *rest = np.random.get_state(legacy=True)  # noqa: NPY002
+    return {"python": [version, gauss], "numpy": [name, *rest]}
 
 
 def restore_random(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
@@ -34,7 +36,8 @@ def restore_random(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> N
         for number in range(torch.cuda.device_count()):
             if f"cuda{number}" in tensors:
                 torch.cuda.set_rng_state(tensors[f"cuda{number}"], number)
-    version, numbers, gauss = facts["python"]
-    random.setstate((version, tuple(numbers), gauss))
-    name, keys, *rest = facts["numpy"]
-    np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))  # noqa: NPY002
+    version, gauss = facts["python"]
+    random.setstate((version, tuple(tensors["python"].tolist()), gauss))
+    name, *rest = facts["numpy"]
+    keys = tensors["numpy"].numpy().astype(np.uint32)
+    np.random.set_state((name, keys, *rest))  # noqa: NPY002

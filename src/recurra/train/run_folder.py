@@ -3,6 +3,7 @@
     model.safetensors   the weights
     run.json            the task, its fields, what was learned from data, versions, metrics
     history.jsonl       one line an epoch
+    checkpoint/         where the training can go on; there while it has not ended
 
 It is written beside its place and renamed into it, so that a folder is either the old one or the
 new one, whole. Reading trusts nothing: no pickle, no file outside the folder, limits on sizes.
@@ -25,8 +26,11 @@ from torch import Tensor, nn
 
 from recurra import __version__
 from recurra.errors import MissingFileError, RunFolderError, StorageError
+from recurra.train.checkpoint import FOLDER as CHECKPOINTS
+from recurra.train.checkpoint import checkpoint_file
 from recurra.train.history import History, refuse_constant
 from recurra.train.outline import outline
+from recurra.train.swap import swap
 
 FORMAT = 1
 WEIGHTS, RUN, HISTORY = "model.safetensors", "run.json", "history.jsonl"
@@ -46,6 +50,7 @@ class Run:
         history: the epochs.
         measures: what was measured on held-out data, the model beside its baselines.
         data: where the data came from and its content hash.
+        checkpoint: run folder whose checkpoint goes along, for a training that can go on.
     """
 
     task: str
@@ -55,6 +60,7 @@ class Run:
     history: History
     measures: dict[str, Any]
     data: dict[str, str]
+    checkpoint: Path | None = None
 
 
 def free_folder(parent: Path, name: str) -> Path:
@@ -96,7 +102,10 @@ def save_run(run: Run, folder: Path, draw: Mapping[str, Callable[[Path], None]])
 
 
 def _may_go(folder: Path) -> bool:
-    return (folder / RUN).is_file() or (folder.is_dir() and not any(folder.iterdir()))
+    if not folder.is_dir():
+        return False
+    found = {path.name for path in folder.iterdir()}
+    return RUN in found or found <= {CHECKPOINTS}
 
 
 def _refused(folder: Path, error: OSError) -> StorageError:
@@ -126,6 +135,9 @@ def _fill(run: Run, folder: Path, draw: Mapping[str, Callable[[Path], None]]) ->
     _write(folder / HISTORY, "".join(run.history.lines()).encode())
     for name, picture in draw.items():
         picture(folder / name)
+    if run.checkpoint is not None and checkpoint_file(run.checkpoint).is_file():
+        checkpoint_file(folder).parent.mkdir()
+        shutil.copy2(checkpoint_file(run.checkpoint), checkpoint_file(folder))
     folder.chmod(0o755)
 
 
@@ -137,9 +149,14 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _exchange(new: Path, place: Path) -> None:
-    """Rename `new` to `place`; a folder already there steps aside first and returns on failure."""
+    """Put `new` in the place of what is there, in one move where the system can.
+
+    Elsewhere a folder already there steps aside first and returns on failure.
+    """
     if not place.exists():
         new.rename(place)
+        return
+    if swap(new, place):
         return
     aside = Path(tempfile.mkdtemp(prefix=f".{place.name}.old.", dir=place.parent))
     old = aside / place.name
@@ -169,6 +186,10 @@ def load_run(folder: Path, task: str | None = None) -> Run:
     """
     if not folder.is_dir():
         raise MissingFileError(f"{folder}: no such run folder; `recurra train` makes one")
+    if checkpoint_file(folder).is_file() and not (folder / RUN).exists():
+        raise RunFolderError(
+            f"{folder}: its training has not ended; `recurra train … --resume {folder}` goes on"
+        )
     description = _description(folder)
     if task is not None and description["task"] != task:
         raise RunFolderError(

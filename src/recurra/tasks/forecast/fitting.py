@@ -125,9 +125,9 @@ class Fit:
         measures = self._measure(learned, test, predicted[len(validation) :], shares)
         return Fitted(learned, history, measures)
 
-    def _teach(self) -> tuple[Blend, NLinear, History]:
-        """The network and the linear forecast beside it, blended."""
-        lesson = WindowLesson(
+    def lesson(self) -> WindowLesson:
+        """What the network learns from; it is not built yet."""
+        return WindowLesson(
             self.setting,
             self.windows,
             self.training,
@@ -135,7 +135,10 @@ class Fit:
             self.wishes.batch_size,
             self.wishes.seed,
         )
-        network, history = lesson.teach(self.plan, self.course)
+
+    def _teach(self) -> tuple[Blend, NLinear, History]:
+        """The network and the linear forecast beside it, blended."""
+        network, history = self.lesson().teach(self.plan, self.course)
         self._say(
             "learned",
             f"{len(history.epochs)} epochs in {history.epochs[-1].seconds:.0f} s, ended by "

@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
+import torch
 
 from recurra.data import Panel, ReadOptions, read_panel
 from recurra.errors import DataError, OptionError
@@ -16,10 +17,12 @@ from recurra.tasks.estimator import Estimator, Measures, fields_from_json, field
 from recurra.tasks.forecast.backtest import backtest
 from recurra.tasks.forecast.fitting import Fit, Wishes
 from recurra.tasks.forecast.learned import Learned
+from recurra.tasks.forecast.network import WindowLesson
 from recurra.tasks.forecast.sample import write_sample
 from recurra.tasks.forecast.store import from_run, to_json, to_tensors
 from recurra.tasks.learning import LEARNING, Learning
 from recurra.tasks.parameters import Names
+from recurra.tasks.search import Choices, Multiples, Range
 from recurra.train import Course, History, Run, load_run, save_run
 
 Table = str | Path | Any
@@ -72,18 +75,31 @@ class Forecaster(Learning, Estimator):
     model: Annotated[
         Literal["segment", "autoregressive"], "all steps at once from segments, or one by one"
     ] = "segment"
-    cell: Annotated[str, "recurrent cell: gru, lstm, mingru, … (docs/cells.md)"] = "gru"
-    hidden_size: Annotated[int, "width of the cell, H"] = 128
-    context: Annotated[int | None, "steps looked back; found from season and horizon"] = None
-    dropout: Annotated[float, "share of features dropped before the last layer"] = 0.1
-    batch_size: Annotated[int | None, "windows per step; found from their number"] = None
-    learning_rate: Annotated[float, "the optimizer's step size, per step"] = field(
-        default=2e-3, kw_only=True
-    )
+    cell: Annotated[
+        str,
+        "recurrent cell: gru, lstm, mingru, … (docs/cells.md)",
+        Choices(("gru", "lstm", "mingru")),
+    ] = "gru"
+    hidden_size: Annotated[int, "width of the cell, H", Choices((32, 64, 128, 256))] = 128
+    context: Annotated[
+        int | None,
+        "steps looked back; found from season and horizon",
+        Multiples((0.5, 1.0, 2.0), unless="skip_short"),
+    ] = None
+    dropout: Annotated[
+        float, "share of features dropped before the last layer", Range(0.0, 0.5)
+    ] = 0.1
+    batch_size: Annotated[
+        int | None, "windows per step; found from their number", Multiples((0.5, 1.0, 2.0))
+    ] = None
+    learning_rate: Annotated[
+        float, "the optimizer's step size, per step", Range(2e-4, 2e-2, log=True)
+    ] = field(default=2e-3, kw_only=True)
 
     learned_: Learned = field(init=False, repr=False, compare=False)
     history_: History = field(init=False, repr=False, compare=False)
     data_: dict[str, str] = field(init=False, repr=False, compare=False)
+    _checkpoint: Path | None = field(init=False, repr=False, compare=False)
 
     def fit(
         self, data: Table, valid: Table | None = None, course: Course | None = None
@@ -103,15 +119,36 @@ class Forecaster(Learning, Estimator):
             OptionError: a field has a value that does not fit.
             TrainingError: the loss is not finite.
         """
-        plan = self.plan()
+        plan, course = self.plan(), course or Course()
         self._check()
         panel, begin = self._read(data, valid)
-        fitted = Fit(panel, self._wishes(), plan, begin, course or Course()).run()
+        self.data_ = {"name": _name(data), "sha256": _hash(panel)}
+        course = replace(course, same={**course.same, "data": self.data_["sha256"]})
+        fitted = Fit(panel, self._wishes(), plan, begin, course).run()
         self.learned_, self.history_ = fitted.learned, fitted.history
         self.measures_ = fitted.measures
         self.interrupted_ = fitted.history.ended == "interrupted"
-        self.data_ = {"name": _name(data), "sha256": _hash(panel)}
+        kept = course.folder if fitted.history.may_go_on else None
+        self._checkpoint = None if kept is None else Path(kept)
         return self
+
+    def lesson(self, data: Table, valid: Table | None = None) -> WindowLesson:
+        lesson = self._prepared(data, valid).lesson()
+        if hasattr(self, "learned_"):
+            lesson.model = self.learned_.network
+        else:
+            with torch.random.fork_rng(devices=[]):
+                lesson.build()
+        return lesson
+
+    def settle(self, data: Table, valid: Table | None = None) -> dict[str, Any]:
+        fit = self._prepared(data, valid)
+        return {
+            "horizon": fit.horizon,
+            "season": fit.season,
+            "context": fit.setting.context,
+            "batch_size": fit.lesson().batch_size,
+        }
 
     def predict(self, data: Table | None = None, *, target: Names = ()) -> pd.DataFrame:
         """The next `horizon` steps after the end of every series.
@@ -186,6 +223,7 @@ class Forecaster(Learning, Estimator):
             history=self.history_,
             measures=self.measures_.to_json(),
             data=self.data_,
+            checkpoint=self._checkpoint,
         )
         draw: dict[str, Callable[[Path], None]] = {
             "training.png": lambda path: draw_history(path, self.history_)
@@ -210,12 +248,20 @@ class Forecaster(Learning, Estimator):
         estimator.history_, estimator.data_ = run.history, run.data
         estimator.measures_ = Measures.from_json(run.measures, folder)
         estimator.interrupted_ = run.history.ended == "interrupted"
+        estimator._checkpoint = folder if run.history.may_go_on else None
         return estimator
 
     @staticmethod
     def sample(folder: str | Path) -> Path:
         """Write a table of two daily series with a weekly season; its path."""
         return write_sample(Path(folder))
+
+    def _prepared(self, data: Table, valid: Table | None) -> Fit:
+        """All that a fit decides before it learns, in silence."""
+        plan = replace(self.plan(), quiet=True)
+        self._check()
+        panel, begin = self._read(data, valid)
+        return Fit(panel, self._wishes(), plan, begin)
 
     def _check(self) -> None:
         """What nothing else sees before it costs all memory or trips."""

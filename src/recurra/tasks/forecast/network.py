@@ -65,11 +65,16 @@ class WindowLesson(Lesson[Batch]):
     def teach(self, plan: Plan, course: Course | None = None) -> tuple[Blend, History]:
         """Build the network and teach it; its weights are those of the best validated epoch."""
         with torch.random.fork_rng(devices=[]), one_thread():
-            torch.manual_seed(self._seed)
-            model = self._setting.build()
-            self.model = model
+            model = self.build()
             history = train(self, plan, course)
         return model, history
+
+    def build(self) -> Blend:
+        """The network as it begins; draws from torch's random state, which it seeds."""
+        torch.manual_seed(self._seed)
+        model = self._setting.build()
+        self.model = model
+        return model
 
     def batches(self, epoch: int, begin: int) -> Iterator[Batch]:
         """The batches of an epoch: few windows come more than once, of many only a part."""

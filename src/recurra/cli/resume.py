@@ -1,0 +1,95 @@
+"""A training that goes on where it was cut short."""
+
+import argparse
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recurra.tasks import Estimator
+    from recurra.train import Course
+
+# Fields that may differ from those that a training began with.
+FREE = ("epochs", "patience", "minutes", "checkpoint_minutes", "quiet")
+
+
+def course(
+    estimator: "Estimator",
+    data: str,
+    valid: str | None,
+    out: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> "Course":
+    """A course with its checkpoints in `out`, which hold all that a resumption needs."""
+    from recurra.tasks.estimator import fields_to_json
+    from recurra.train import Course
+
+    about = {
+        "task": estimator.task,
+        "fields": fields_to_json(estimator),
+        "data": os.path.abspath(data),
+        "valid": None if valid is None else os.path.abspath(valid),
+    }
+    command = f"recurra train {estimator.task} --resume {shlex.quote(str(out))}"
+    minutes: float = estimator.get_params()["checkpoint_minutes"]
+    return Course(
+        folder=out,
+        about=about,
+        minutes=minutes,
+        resume=resume,
+        overwrite=overwrite,
+        command=command,
+    )
+
+
+def resumed(args: argparse.Namespace) -> "tuple[Estimator, str, str | None, Course]":
+    """The estimator of `--resume RUN`, its data, and its course.
+
+    Raises:
+        MissingFileError, RunFolderError: there is no checkpoint, or none that fits.
+        OptionError: a flag differs from what the training began with.
+    """
+    from recurra.errors import RunFolderError
+    from recurra.tasks import TASKS
+    from recurra.tasks.estimator import fields_from_json
+    from recurra.train import read_checkpoint
+
+    folder: Path = args.resume
+    about = read_checkpoint(folder).facts.get("about", {})
+    if about.get("task") != args.task:
+        raise RunFolderError(
+            f"{folder}: a training of the task {about.get('task')!r}, not of {args.task!r}"
+        )
+    kind = TASKS[args.task]
+    fields = fields_from_json(kind, about["fields"], folder)
+    estimator = kind(**{**fields, **_changes(kind, fields, args)})
+    data, valid = args.data or about["data"], args.valid or about["valid"]
+    return estimator, data, valid, course(estimator, data, valid, folder, resume=True)
+
+
+def _changes(
+    kind: "type[Estimator]", fields: dict[str, Any], args: argparse.Namespace
+) -> dict[str, Any]:
+    """What the flags change of the fields."""
+    from recurra.errors import OptionError
+    from recurra.tasks.parameters import parameters
+
+    for flag in ("out", "find_lr", "ray"):
+        if getattr(args, flag) is not None:
+            raise OptionError(f"--{flag.replace('_', '-')} does not go with --resume")
+    changes = {}
+    for name, parameter in parameters(kind).items():
+        value = parameter.to_json(getattr(args, name))
+        if value in (parameter.to_json(parameter.default), parameter.to_json(fields[name])):
+            continue
+        if name not in FREE:
+            flag = name.replace("_", "-")
+            raise OptionError(
+                f"--{flag} is {value}, the training began with {fields[name]}; leave it out, or "
+                "begin anew without --resume"
+            )
+        changes[name] = value
+    return changes
