@@ -4,8 +4,9 @@
 
 Compute is the CPU time of one process for so many rows, down to one: few rows use a processor worse
 than many. Bandwidth and latency are fitted to all-reduces of gloo between two processes of this
-machine, by the wall clock: the fastest of many, for what slows one down is no part of it. `--bandwidth` and `--latency` put those of a network in
-their place. A step sends the gradient, and four single numbers or so for what all must agree on.
+machine, by the wall clock: the fastest of many, for what slows one down is no part of it.
+`--bandwidth` and `--latency` put those of a network in their place. A step sends the gradient, and
+four single numbers or so for what all must agree on.
 """
 
 import argparse
@@ -81,7 +82,8 @@ def rows(line: Line, only: str, budget: Budget) -> Iterator[Row]:
         yield Row(case, "gradient", size / 2**20, "MiB")
         yield Row(case, "1 worker", 1e3 * whole, "ms")
         for n in WORKERS:
-            shared = predicted(n, step(cell, B // n, budget), size, line)
+            own = whole / n if B // n >= TIMED else step(cell, B // n, budget)
+            shared = predicted(n, own, size, line)
             each = predicted(n, whole, size, line)
             yield Row(case, f"{n} workers", 1e3 * shared, "ms")
             yield Row(case, f"{n} workers, speed-up", whole / shared, "times")

@@ -1,6 +1,7 @@
-"""What training takes beyond its steps, and what it finds by itself.
+"""Training: what it takes beyond its steps, what it finds by itself, and what it survives.
 
-Each case is a module of its own, with `rows(only, budget)`.
+Each case is a module of its own. Those with a name here are run when it matches `--only`; the others
+look at the names of their rows.
 """
 
 import argparse
@@ -8,13 +9,20 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from bench import overhead, probing
-from bench.rows import Row, cpu
+from bench import diagnosis, large_text, overhead, probing, survival, tuning
+from bench.rows import Row, cpu, wanted
 from bench.timing import FULL, QUICK, Budget
 
-CASES: dict[str, Callable[[str, Budget], Iterator[Row]]] = {
-    "overhead": overhead.rows,
-    "probe": probing.rows,
+TIMED: tuple[Callable[[str, Budget], Iterator[Row]], ...] = (
+    overhead.rows,
+    probing.rows,
+    large_text.rows,
+)
+NAMED: dict[str, Callable[[], Iterator[Row]]] = {
+    "diagnosis": diagnosis.run,
+    "kill -9": survival.kills,
+    "full disk": survival.full_disk,
+    "tuning": tuning.tuning,
 }
 
 
@@ -28,9 +36,16 @@ def run(args: argparse.Namespace) -> Iterator[Row]:
     torch.set_num_threads(args.threads)
     print(f"training: {cpu()}, torch {torch.__version__}, {args.threads} thread(s)", flush=True)
     try:
-        for case in CASES.values():
-            for row in case(args.only, QUICK if args.quick else FULL):
-                row.show()
-                yield row
+        for row in _rows(args.only, QUICK if args.quick else FULL):
+            row.show()
+            yield row
     finally:
         torch.set_num_threads(before)
+
+
+def _rows(only: str, budget: Budget) -> Iterator[Row]:
+    for timed in TIMED:
+        yield from timed(only, budget)
+    for name, case in NAMED.items():
+        if wanted(name, only):
+            yield from case()

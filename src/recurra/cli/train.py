@@ -40,8 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help=f"only try learning rates, print and draw the loss over them ({RATES})",
         )
         task.add_argument(
-            "--ray", metavar="N", type=int, help="train in N workers of a Ray cluster"
+            "--diagnose", action="store_true", help="say what gradients, memory and gates do inside"
         )
+        task.add_argument("--ray", metavar="N", type=int, help="learn in N workers on Ray")
         task.add_argument(
             "--ray-storage", metavar="PLACE", help="where their checkpoints are kept (RUN-ray)"
         )
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from recurra.train import this_part
 
     if args.resume is not None:
-        return _learn(*resumed(args), out=args.resume)
+        return _learn(*resumed(args), out=args.resume, look=args.diagnose)
     if args.data is None:
         raise OptionError(f"recurra train {args.task}: DATA is missing; the file to learn from")
     if args.find_lr is not None:
@@ -66,16 +67,21 @@ def run(args: argparse.Namespace) -> int:
     while True:
         out = _place(args)
         try:
-            return _learn(*_begun(args, out), out=out)
+            return _learn(*_begun(args, out), out=out, look=args.diagnose)
         except TakenError:  # by a training that began at the same time
             if args.out is not None or this_part().of > 1:
                 raise
 
 
 def _learn(
-    estimator: "Estimator", data: str, valid: str | None, course: "Course", *, out: Path
+    estimator: "Estimator",
+    data: str,
+    valid: str | None,
+    course: "Course",
+    *,
+    out: Path,
+    look: bool,
 ) -> int:
-    from recurra.cli.show import show_measures
     from recurra.train import checkpoint_file, this_part
 
     try:
@@ -88,10 +94,47 @@ def _learn(
             raise
         print(f"recurra: interrupted; go on with {course.command}", file=sys.stderr)
         return INTERRUPTED
+    if look:
+        _diagnose(estimator, data, valid, out)
+    return _told(estimator, data, course.command, out)
+
+
+def _diagnose(estimator: "Estimator", data: str, valid: str | None, out: Path) -> None:
+    """Look inside on one batch; in words, and beside the run as JSON and as a picture."""
+    from recurra.train import diagnose, one_thread, write_whole
+
+    with one_thread():
+        found = diagnose(estimator.lesson(data, valid))
+    for line in found.words():
+        print(f"inside    {line}")
+    write_whole(out / "diagnosis.json", lambda path: path.write_text(found.to_json()))
+    found.plot(out / "diagnosis.png")
+    print(f"drawn     {out / 'diagnosis.png'}")
+
+
+def _learn_on_ray(args: argparse.Namespace) -> int:
+    from recurra.scale import fit_on_ray
+    from recurra.tasks import TASKS
+
+    out = _place(args)
+    storage = args.ray_storage or out.with_name(f"{out.name}-ray")
+    estimator = from_args(TASKS[args.task], args)
+    learned = fit_on_ray(estimator, args.data, args.valid, workers=args.ray, storage=storage)
+    learned.save(out)
+    if args.diagnose:
+        _diagnose(learned, args.data, args.valid, out)
+    return _told(learned, args.data, "", out)
+
+
+def _told(estimator: "Estimator", data: str, command: str, out: Path) -> int:
+    """Print what was learned, and how to go on; the exit status."""
+    from recurra.cli.show import show_measures
+    from recurra.train import checkpoint_file
+
     show_measures(estimator.measures_)
     print(f"saved     {out}")
     if checkpoint_file(out).is_file():
-        print(f"go on     {course.command}")
+        print(f"go on     {command}")
     print(f"next      recurra predict {out} {data} -o forecast.csv --plot forecast.png")
     return INTERRUPTED if estimator.interrupted_ else 0
 
@@ -124,22 +167,6 @@ def _find_rate(args: argparse.Namespace) -> int:
     print(f"drawn     {args.find_lr}")
     print(f"next      recurra train {args.task} {args.data} --learning-rate {found.suggested:.2g}")
     return 0
-
-
-def _learn_on_ray(args: argparse.Namespace) -> int:
-    from recurra.cli.show import show_measures
-    from recurra.scale import fit_on_ray
-    from recurra.tasks import TASKS
-
-    out = _place(args)
-    storage = args.ray_storage or out.with_name(f"{out.name}-ray")
-    estimator = from_args(TASKS[args.task], args)
-    estimator = fit_on_ray(estimator, args.data, args.valid, workers=args.ray, storage=storage)
-    out = out if args.out is not None else _place(args)  # the number may be taken by now
-    estimator.save(out)
-    show_measures(estimator.measures_)
-    print(f"saved     {out}")
-    return INTERRUPTED if estimator.interrupted_ else 0
 
 
 def _place(args: argparse.Namespace) -> Path:
