@@ -1,7 +1,7 @@
 """Training: what it takes beyond its steps, what it finds by itself, and what it survives.
 
-Each case is a module of its own. Those with a name here are run when it matches `--only`; the others
-look at the names of their rows.
+Each case is a module of its own. Those with a name here are run when it matches `--only`; the
+others look at the names of their rows.
 """
 
 import argparse

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -135,7 +136,9 @@ class Forecaster(Learning, Estimator):
     def lesson(self, data: Table, valid: Table | None = None) -> WindowLesson:
         lesson = self._prepared(data, valid).lesson()
         if hasattr(self, "learned_"):
-            lesson.model = self.learned_.network
+            # As it learned: the linear forecast takes its share only afterwards.
+            lesson.model = deepcopy(self.learned_.network)
+            lesson.model.share.zero_()
         else:
             with torch.random.fork_rng(devices=[]):
                 lesson.build()
