@@ -1,6 +1,5 @@
 """The estimator."""
 
-import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from copy import deepcopy
@@ -8,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -21,12 +19,11 @@ from recurra.tasks.forecast.learned import Learned
 from recurra.tasks.forecast.network import WindowLesson
 from recurra.tasks.forecast.sample import write_sample
 from recurra.tasks.forecast.store import from_run, to_json, to_tensors
+from recurra.tasks.forecast.tables import Table, hash_of, joined, name_of, several
 from recurra.tasks.learning import LEARNING, Learning
 from recurra.tasks.parameters import Names
 from recurra.tasks.search import Choices, Multiples, Range
 from recurra.train import Course, History, Run, load_run, save_run
-
-Table = str | Path | Any
 
 MOST_BATCH = 65_536
 
@@ -123,7 +120,7 @@ class Forecaster(Learning, Estimator):
         plan, course = self.plan(), course or Course()
         self._check()
         panel, begin = self._read(data, valid)
-        self.data_ = {"name": _name(data), "sha256": _hash(panel)}
+        self.data_ = {"name": name_of(data), "sha256": hash_of(panel)}
         course = replace(course, same={**course.same, "data": self.data_["sha256"]})
         fitted = Fit(panel, self._wishes(), plan, begin, course).run()
         self.learned_, self.history_ = fitted.learned, fitted.history
@@ -137,8 +134,9 @@ class Forecaster(Learning, Estimator):
         lesson = self._prepared(data, valid).lesson()
         if hasattr(self, "learned_"):
             # As it learned: the linear forecast takes its share only afterwards.
-            lesson.model = deepcopy(self.learned_.network)
-            lesson.model.share.zero_()
+            network = deepcopy(self.learned_.network)
+            network.get_buffer("share").zero_()
+            lesson.model = network
         else:
             with torch.random.fork_rng(devices=[]):
                 lesson.build()
@@ -280,18 +278,18 @@ class Forecaster(Learning, Estimator):
             time=self.time,
             no_time=self.no_time,
             series=self.series,
-            target=_several(self.target),
-            past=_several(self.past),
-            future=_several(self.future),
+            target=several(self.target),
+            past=several(self.past),
+            future=several(self.future),
             frequency=self.frequency,
             missing=self.missing,
             on_duplicate=self.on_duplicate,
-            na=_several(self.na),
+            na=several(self.na),
             skip_constant=self.skip_constant,
         )
         if valid is None:
             return read_panel(data, options), None
-        return _joined(data, valid, options)
+        return joined(data, valid, options)
 
     def _wishes(self) -> Wishes:
         return Wishes(
@@ -310,41 +308,5 @@ class Forecaster(Learning, Estimator):
     def _panel(self, data: Table | None, target: Names = ()) -> Panel:
         if data is None:
             return self.learned_.tail
-        options = ReadOptions(target=_several(target)) if target else None
+        options = ReadOptions(target=several(target)) if target else None
         return read_panel(data, options, schema=self.learned_.tail.schema)
-
-
-def _joined(data: Table, valid: Table, options: ReadOptions) -> tuple[Panel, int]:
-    """One panel of both tables, and where the second one begins."""
-    from recurra.data import read_table
-
-    first = read_panel(data, options)
-    second = read_panel(valid, schema=first.schema)
-    if options.no_time:
-        raise OptionError("--valid needs dates, to follow the data in time; drop --no-time")
-    begin = first.grid.index(second.grid.stamps(second.starts)).min()
-    ends = first.starts + np.array([len(values) for values in first.values])
-    if begin < ends.max():
-        raise DataError("--valid begins before the data ends; it must follow the data in time")
-    frames = [read_table(part, options.na).frame for part in (data, valid)]
-    panel = read_panel(pd.concat(frames, ignore_index=True), options)
-    shift = panel.grid.index(first.grid.stamps(first.starts)).min() - first.starts.min()
-    return panel, int(begin + shift)
-
-
-def _several(names: Names) -> tuple[str, ...]:
-    """A single name may stand as it is; its letters are no names."""
-    return (names,) if isinstance(names, str) else tuple(names)
-
-
-def _name(data: Table) -> str:
-    return Path(data).name if isinstance(data, str | Path) else type(data).__name__
-
-
-def _hash(panel: Panel) -> str:
-    """Of names, places and values: the same for a file and the frame read from it."""
-    digest = hashlib.sha256("\n".join(panel.names).encode())
-    digest.update(np.ascontiguousarray(panel.starts).data)
-    for values in panel.values:
-        digest.update(np.ascontiguousarray(values).data)
-    return digest.hexdigest()
