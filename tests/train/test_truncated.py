@@ -319,3 +319,44 @@ def test_texts_that_cannot_be_cut_are_refused():
         with pytest.raises(DataError, match="it is a row of whole numbers"):
             Streams(wrong, 2, None)
     assert math.isclose(Streams(tokens(6), 5, None).length, 1)
+
+
+def test_the_streams_of_two_processes_are_those_of_one(monkeypatch):
+    text = tokens(200)
+    whole = list(Truncated(Network(), text, streams=3, window=8, separator=SEPARATOR).batches(1, 2))
+    parts = []
+    for rank in (0, 1):
+        for name, value in {"RANK": rank, "WORLD_SIZE": 2, "MASTER_PORT": 0}.items():
+            monkeypatch.setenv(name, str(value))
+        monkeypatch.setenv("MASTER_ADDR", "localhost")
+        lesson = Truncated(Network(), text, streams=3, window=8, separator=SEPARATOR)
+        parts.append(list(lesson.batches(1, 2)))
+        with torch.no_grad():
+            lesson.loss(parts[-1][0])
+        again = Truncated(Network(), text, streams=3, window=8, separator=SEPARATOR)
+        again.restore(lesson.state())
+        assert all(torch.equal(v, again.state()[k]) for k, v in lesson.state().items())
+    for window, first, second in zip(whole, *parts, strict=True):
+        assert torch.equal(window.inputs[::2], first.inputs)
+        assert torch.equal(window.inputs[1::2], second.inputs)
+        assert torch.equal(window.targets[1::2], second.targets)
+        if window.reset is not None:
+            assert torch.equal(window.reset[::2], first.reset)
+        assert (first.first, second.first) == (window.first, window.first)
+    with pytest.raises(OptionError, match="--streams is 1; it is at least 2"):
+        Truncated(Network(), text, streams=1, window=8)
+
+
+def test_label_smoothing_spreads_targets_while_learning_alone():
+    model = Network()
+    smooth = Truncated(model, tokens(100), streams=2, window=8, label_smoothing=0.1)
+    sharp = Truncated(model, tokens(100), streams=2, window=8)
+    window = next(smooth.batches(1, 0))
+    scores, _ = model(window.inputs, model.initial_state(2))
+    spread = 0.9 * F.one_hot(window.targets, V) + 0.1 / V
+    expected = -(spread * scores.log_softmax(-1)).sum(-1).mean()
+    torch.testing.assert_close(smooth.loss(window), expected)
+    assert smooth.loss(window) != sharp.loss(window)
+    assert smooth.validate() == sharp.validate()
+    with pytest.raises(OptionError, match="--label-smoothing is 1"):
+        Truncated(model, tokens(100), streams=2, window=8, label_smoothing=1.0)

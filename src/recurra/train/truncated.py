@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from recurra.engine import Tree, leaves, refill, tree_map
 from recurra.errors import OptionError
 from recurra.train.lesson import Lesson
+from recurra.train.ranks import Part, this_part
 from recurra.train.streams import (
     Streams,
     Tokens,
@@ -70,6 +71,7 @@ class Truncated(Lesson[Window]):
             same thing for SGD without clipping, while Adam knows no scale of its gradients.
         checkpoint: keep every so many-th state alone for the backward, and compute again what lies
             between.
+        label_smoothing: share of a target that is spread over all tokens while learning.
         seed: of the variable lengths.
 
     Raises:
@@ -88,14 +90,19 @@ class Truncated(Lesson[Window]):
         separator: int | None = None,
         variable: bool = False,
         checkpoint: int | None = None,
+        label_smoothing: float = 0.0,
         seed: int = 0,
     ) -> None:
-        if streams < 1:
-            raise OptionError(f"--streams is {streams}; it is at least 1")
+        self._part = this_part()
+        if streams < self._part.of:
+            raise OptionError(f"--streams is {streams}; it is at least {self._part.of}")
+        if not 0 <= label_smoothing < 1:
+            raise OptionError(f"--label-smoothing is {label_smoothing}; it lies in 0 … 1")
         check_window(window, variable)
         self.model = cast(nn.Module, model)
         self._network, self._checkpoint = model, checkpoint
         self._window, self._variable, self._seed = window, variable, seed
+        self._smoothing = label_smoothing
         self._streams = Streams(tokens, streams, separator)
         held_out = tokens if valid is None else valid
         # As many rows as there are whole windows for: each begins without a past.
@@ -109,7 +116,7 @@ class Truncated(Lesson[Window]):
     def batches(self, epoch: int, begin: int) -> Iterator[Window]:
         ends = self._cuts(epoch)
         for number in range(begin, self.steps):
-            yield self._streams.window(int(ends[number]), int(ends[number + 1]))
+            yield _rows(self._streams.window(int(ends[number]), int(ends[number + 1])), self._part)
 
     def loss(self, batch: Window) -> Tensor:
         """The mean over the window's targets, in nats; a variable one is weighted by its length."""
@@ -117,7 +124,7 @@ class Truncated(Lesson[Window]):
             self._given, self._last = None if batch.first else self._carried, batch
         scores, state = self._run(batch, self._given)
         self._carried = tree_map(Tensor.detach, state)
-        loss = _nats(scores, batch, "mean")
+        loss = _nats(scores, batch, "mean", self._smoothing)
         if self._variable:
             loss = loss * (batch.inputs.shape[1] * self.steps / self._streams.length)
         return loss
@@ -147,7 +154,8 @@ class Truncated(Lesson[Window]):
     def restore(self, state: Mapping[str, Tensor]) -> None:
         self.forget()
         if state:
-            initial = self._network.initial_state(self._streams.rows)
+            rows = len(range(self._streams.rows)[self._part.rank :: self._part.of])
+            initial = self._network.initial_state(rows)
             places = enumerate(leaves(initial))
             self._carried = refill(initial, [_like(place, state[str(n)]) for n, place in places])
 
@@ -172,9 +180,20 @@ class Truncated(Lesson[Window]):
         return self._network(x, state, reset=reset, checkpoint=self._checkpoint)
 
 
-def _nats(scores: Tensor, window: Window, reduction: str) -> Tensor:
+def _rows(window: Window, part: Part) -> Window:
+    """The streams that one of several processes learns from."""
+    if part.of == 1:
+        return window
+    mine = slice(part.rank, None, part.of)
+    reset = None if window.reset is None else window.reset[mine]
+    return Window(window.inputs[mine], window.targets[mine], reset, window.first)
+
+
+def _nats(scores: Tensor, window: Window, reduction: str, smoothing: float = 0.0) -> Tensor:
     targets = window.targets.to(scores.device).flatten()
-    return F.cross_entropy(scores.flatten(0, 1), targets, reduction=reduction)
+    return F.cross_entropy(
+        scores.flatten(0, 1), targets, reduction=reduction, label_smoothing=smoothing
+    )
 
 
 def _like(place: Tensor, value: Tensor) -> Tensor:
