@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,23 @@ def states(file):
         return [trial.state.name for trial in study.get_trials(deepcopy=False)]
 
 
+def interrupted(monkeypatch, arguments, fits):
+    """The status of a command in this process, with Ctrl-C in the middle of its nth fit."""
+    fit, begun = Forecaster.fit, []
+
+    def signalled(self, data, valid=None, course=None):
+        begun.append(self)
+        if len(begun) == fits:
+            watch = course.watch
+            press = lambda epoch: signal.raise_signal(signal.SIGINT) or watch(epoch)  # noqa: E731
+            course = replace(course, watch=press)
+        return fit(self, data, valid, course)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Forecaster, "fit", signalled)
+        return main(arguments)
+
+
 def test_killed_and_interrupted_it_goes_on_to_a_run(
     place, environment, recurra, monkeypatch, capsys
 ):
@@ -89,8 +107,9 @@ def test_killed_and_interrupted_it_goes_on_to_a_run(
     assert found[:2] == ["COMPLETE"] * 2
     assert set(found[2:]) <= {"RUNNING"}
 
-    status, printed, said = Begun(place, environment, 1, *more).end(signal.SIGINT)
-    assert status == 130, said
+    monkeypatch.chdir(place)
+    assert interrupted(monkeypatch, command(*more), fits=2) == 130
+    printed, said = capsys.readouterr()
     assert "study     runs/bakery.study.db: 2 trials, 3 to go" in said
     assert printed.splitlines()[-1] == (
         "next      the same command goes on with runs/bakery.study.db"
@@ -121,7 +140,6 @@ def test_killed_and_interrupted_it_goes_on_to_a_run(
     assert best.history_.best.valid_loss == pytest.approx(min(losses), abs=5e-5)
     assert json.loads((run / "run.json").read_text())["fields"]["hidden_size"] == 4
 
-    monkeypatch.chdir(place)
     assert main(["tune", "forecast", "bakery.csv", "--horizon", "6"]) == 2
     assert capsys.readouterr().err.startswith(
         "recurra: runs/bakery.study.db: a study with another horizon (7, now 6); go on"
