@@ -10,7 +10,7 @@ from recurra.engine.handover import Handover
 from recurra.engine.operations import NUMBERS
 from recurra.engine.place import Location, NotNativeError
 from recurra.engine.program import Code, Kind, Operand
-from recurra.engine.readers import Readers
+from recurra.engine.readers import EACH, Readers
 from recurra.engine.target import Targets
 
 LITERAL_LAST = {
@@ -43,7 +43,7 @@ class SegmentEmitter:
         if self.draft.stepping:
             self._totals_of(None)
         for position, node in enumerate(self.nodes):
-            self.targets.position = position
+            self.targets.position = EACH * position
             if node not in self.readers.silent:
                 self._say(node)
             elif node not in self.readers.summed:
