@@ -207,7 +207,9 @@ class SegmentEmitter:
         order = [k for k in range(len(shape)) if k not in dims] + list(dims)
         turned = tuple(shape[k] for k in order)
         operands = [place.expanded(self.locator.locate(each), shape) for each in made.operands]
-        places = [self._columns(place.permuted(each, order), len(dims)) for each in operands]
+        places = [place.permuted(each, order) for each in operands]
+        if not place.side_by_side(turned, places, len(dims)):
+            places = [self._columns(each, len(dims)) for each in places]
         flat = place.viewed(self.targets.target(node), turned[: len(order) - len(dims)])
         if flat is None:
             raise NotNativeError(f"{node.op} into columns apart")
