@@ -79,6 +79,7 @@ BAD = {
     "groups": lambda i: replace(i, n=2),
     "huge": lambda i: replace(i, n=1 << 40),
     "negative": lambda i: replace(i, d=-1),
+    "columns apart": lambda i: replace(i, operands=(*i.operands[:-1], Operand(5, column=2))),
     "arity": lambda i: replace(i, operands=i.operands[:-1]),
     "code": lambda i: replace(i, code=999),
     "buffer": lambda i: replace(i, operands=(Operand(99), *i.operands[1:])),
@@ -119,6 +120,17 @@ def test_overlaps_and_aliases_are_refused():
         ("fill", 1, 4, Operand(0, 0, 0, 0)),
     ):
         with pytest.raises(UnsupportedError, match=r"overlap|repeat"):
+            tried(*bad)
+    tried("sum", 2, 3, Operand(0, 6, 1), Operand(0, 0, 1, 2))
+    for bad in (
+        ("sum", 2, 3, Operand(0, 6, 1), Operand(0, 0, 2, 2)),
+        ("sum", 2, 3, Operand(0, 6, 1), Operand(0, 0, 1, 4)),
+        ("sum", 2, 3, Operand(0, 4, 1), Operand(0, 0, 1, 2)),
+        ("dot", 2, 3, Operand(0, 6, 1), Operand(0, 0, 1, 2), Operand(0, 0, 3)),
+        ("cumsum", 1, 3, Operand(0, 5), Operand(0, 0, 1, 2)),
+        ("copy", 1, 2, Operand(0, 6), Operand(0, 0, 1, 2)),
+    ):
+        with pytest.raises(UnsupportedError, match=r"apart|overlap|columns up to"):
             tried(*bad)
     with pytest.raises(UnsupportedError, match="alias"):
         tried("fill", 1, 4, Operand(0), kind=Kind.KEPT, alias=0)

@@ -1,6 +1,7 @@
 """The instructions of a program, one line each."""
 
 import re
+from dataclasses import replace
 
 from recurra.engine.draft import Argument
 from recurra.engine.emit import Emitted
@@ -67,6 +68,10 @@ class _Listing:
         reads, equation = OPERATIONS[name]
         if name in REDUCING:
             operands[0] = self.operand(i.operands[0], i.n, 1)
+            for k, each in enumerate(i.operands[1:], 1):
+                if each.column > 1:  # columns apart, of groups side by side
+                    turned = replace(each, group=each.column, column=each.group)
+                    operands[k] = self.operand(turned, i.d, i.n)
         letters = dict(zip("abcd"[:reads], operands[1:], strict=True)) | {"k": f"{i.literal:g}"}
         if name in (*REDUCING, "cumsum", "rcumsum"):
             letters["d"] = f"{i.d} columns"

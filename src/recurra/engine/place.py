@@ -157,6 +157,18 @@ def merged(shape: Shape, strides: Sequence[tuple[int, ...]]) -> list[tuple[int, 
     return found
 
 
+def side_by_side(shape: Shape, places: Sequence[Location], count: int) -> bool:
+    """Whether the last `count` dimensions are one walk, and what comes before lies side by side.
+
+    Then the numbers along the walk may lie apart: a lane of a vector takes one after another.
+    """
+    strides = [place.strides for place in places]
+    outer, inner = shape[:-count], shape[-count:]
+    before = merged(outer, [each[:-count] for each in strides])
+    within = merged(inner, [each[-count:] for each in strides])
+    return len(within) == 1 and bool(before) and all(stride in (0, 1) for stride in before[-1][1])
+
+
 def walks(shape: Shape, places: Sequence[Location]) -> Iterator[tuple[int, int, list[Operand]]]:
     """Groups, columns and operands of the instructions that visit every number of a shape.
 

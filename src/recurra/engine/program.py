@@ -88,7 +88,8 @@ class Operand:
     buffer: int
     offset: int = 0
     group: int = 0
-    column: int = 1  # 0 repeats one column
+    # 0 repeats one column; more than 1, of groups side by side, is for a reduction to read.
+    column: int = 1
     after: bool = False  # STATE and HISTORY: the state after the step
 
 

@@ -8,13 +8,15 @@ from recurra.engine.program import Phase
 from recurra.engine.segments import BACKWARD
 
 NEVER = 1 << 40  # after every instruction of the phase
+# Instruction k is at 2 k, and the sums over rows that are taken right after it are at 2 k + 1.
+EACH = 2
 
 
 class Readers:
     """The operations of a phase as they depend on each other.
 
     Attributes:
-        reads: by value the instructions that read it, by number, and what of it they read.
+        reads: by value when it is read, in places as `EACH` counts them, and what of it.
         lasting: values that are read after the phase.
         totals: sums over rows that are taken in the phase.
         summed: products of two that exist for such a sum alone.
@@ -52,7 +54,8 @@ class Readers:
         given = node in self.handover.results or self.crosses(node)
         if given and not self.handover.taken_in_pieces(node):
             return False
-        readers = [self.nodes[at] for at, _ in self.reads.get(node, []) if at < NEVER - 1]
+        said = [at for at, _ in self.reads.get(node, []) if at < NEVER and at % EACH == 0]
+        readers = [self.nodes[at // EACH] for at in said]
         return all(whole_rows(p) for each in readers for p in self.added.get(each, [each]))
 
     def meet(self, one: Node, other: Node) -> bool:
@@ -72,7 +75,8 @@ class Readers:
 
     def _count(self, operands: dict[Node, tuple[Node, ...]]) -> dict[Node, list[tuple[int, Node]]]:
         found: dict[Node, list[tuple[int, Node]]] = {}
-        for at, node in enumerate(self.nodes):
+        places = {node: EACH * k for k, node in enumerate(self.nodes)}
+        for node, at in places.items():
             for each in operands[node]:
                 base, *parts = self._ends(each)
                 found.setdefault(base, []).append((at, each))
@@ -80,9 +84,10 @@ class Readers:
                     found.setdefault(part, []).append((at, part))
         for total in self.totals:
             (source,) = total.inputs
+            at = places.get(self.handover.base(source), -EACH) + 1
             for each in source.inputs if source in self.summed else (source,):
                 for end in self._ends(each):
-                    found.setdefault(end, []).append((NEVER - 1, each))
+                    found.setdefault(end, []).append((at, each))
         for node in self.lasting:
             found.setdefault(node, []).append((NEVER, node))
         return found
@@ -145,7 +150,8 @@ class Readers:
             node in self.inside
             and len(once) == 1
             and once[0][1] is node
-            and once[0][0] < NEVER - 1
+            and once[0][0] < NEVER
+            and once[0][0] % EACH == 0
             and node not in self.added
             and node not in self.handover.homes
         )

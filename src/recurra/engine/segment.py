@@ -10,7 +10,7 @@ from recurra.engine.handover import Handover
 from recurra.engine.operations import NUMBERS
 from recurra.engine.place import Location, NotNativeError
 from recurra.engine.program import Code, Kind, Operand
-from recurra.engine.readers import Readers
+from recurra.engine.readers import EACH, Readers
 from recurra.engine.target import Targets
 
 LITERAL_LAST = {
@@ -43,7 +43,7 @@ class SegmentEmitter:
         if self.draft.stepping:
             self._totals_of(None)
         for position, node in enumerate(self.nodes):
-            self.targets.position = position
+            self.targets.position = EACH * position
             if node not in self.readers.silent:
                 self._say(node)
             elif node not in self.readers.summed:
@@ -207,7 +207,9 @@ class SegmentEmitter:
         order = [k for k in range(len(shape)) if k not in dims] + list(dims)
         turned = tuple(shape[k] for k in order)
         operands = [place.expanded(self.locator.locate(each), shape) for each in made.operands]
-        places = [self._columns(place.permuted(each, order), len(dims)) for each in operands]
+        places = [place.permuted(each, order) for each in operands]
+        if not place.side_by_side(turned, places, len(dims)):
+            places = [self._columns(each, len(dims)) for each in places]
         flat = place.viewed(self.targets.target(node), turned[: len(order) - len(dims)])
         if flat is None:
             raise NotNativeError(f"{node.op} into columns apart")

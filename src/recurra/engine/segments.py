@@ -64,8 +64,19 @@ class Segments:
         """The operations of each phase, inputs first."""
         found = {phase: self._forward(phase) for phase in FORWARD}
         if self.training:
-            found |= {phase: self._within(self._results(phase), phase) for phase in BACKWARD}
+            found |= {phase: self._backward(phase) for phase in BACKWARD}
         return found
+
+    def _backward(self, phase: Phase) -> list[Node]:
+        """Each sum over rows as soon as may be: what it reads need not wait for the others."""
+        main, sums = self._results(phase), self._summed(phase)
+        first = self._within(main, phase)
+        ready = {node: at for at, node in enumerate(first)}
+        for node in self._within([*main, *sums], phase):
+            bases = [self.base(each, backward=True) for each in node.inputs]
+            ready.setdefault(node, max((ready.get(each, -1) for each in bases), default=-1))
+        # What is ready together keeps its order, and sums come behind what they were waiting for.
+        return self._within(sorted([*first, *sums], key=lambda node: ready[node]), phase)
 
     def _forward(self, phase: Phase) -> list[Node]:
         wanted = [*self.plan.outputs("y", "state"), *self.kept]
@@ -79,21 +90,25 @@ class Segments:
         return self._within([node for node in bases if self.phase(node) is phase], phase)
 
     def _results(self, phase: Phase) -> list[Node]:
-        """What the caller, sums over rows and other phases of the backward take from this one."""
+        """What the caller and other phases of the backward take from this one."""
         wanted = self.plan.outputs("dx", "dstate", "dcontext")
-        sums = [each for n in self.plan.order if n.op in OVER_ROWS for each in n.inputs]
         others = [
             each
             for node in self.plan.order
             if self.phase(node) in BACKWARD and self.phase(node) is not phase
             for each in node.inputs
         ]
-        bases = [self.base(node, backward=True) for node in (*wanted, *sums, *others)]
+        bases = [self.base(node, backward=True) for node in (*wanted, *others)]
+        return [node for node in bases if self.phase(node) is phase]
+
+    def _summed(self, phase: Phase) -> list[Node]:
+        """What sums over rows take from this phase of the backward."""
+        sums = [each for n in self.plan.order if n.op in OVER_ROWS for each in n.inputs]
+        bases = [self.base(node, backward=True) for node in sums]
         found = [node for node in bases if self.phase(node) is phase]
         if phase is Phase.B_STEP:
             # A sum over rows of what is computed again is taken where the step computes it.
-            ends = [self.base(node, backward=True) for node in sums]
-            found += [node for node in ends if self.again(node)]
+            found += [node for node in bases if self.again(node)]
         return found
 
     def again(self, node: Node) -> bool:

@@ -9,7 +9,7 @@ from recurra.engine.graph import POINTWISE, VIEWS, Node, Shape
 from recurra.engine.handover import Handover
 from recurra.engine.place import Location, row_major
 from recurra.engine.program import Kind
-from recurra.engine.readers import Readers
+from recurra.engine.readers import EACH, Readers
 
 
 class Targets:
@@ -17,7 +17,7 @@ class Targets:
 
     Attributes:
         homes: places decided beforehand: of joined values and their parts.
-        position: the instruction at work, by number; may be set.
+        position: the instruction at work, as `readers.EACH` counts; may be set.
     """
 
     def __init__(self, handover: Handover, readers: Readers) -> None:
@@ -98,12 +98,12 @@ class Targets:
             if not mine or not (one.buffer in self._pool or self.handover.consumed(one.buffer)):
                 continue
             apart = all(other == one or not other.meets(one) for other in operands)
-            if apart and self._dead(one, self.position + 1):
+            if apart and self._dead(one, self.position + EACH):
                 return one
         return None
 
     def _dead(self, where: Location, since: int) -> bool:
-        """Whether nobody reads these columns from an instruction on."""
+        """Whether nobody reads these columns from a place on."""
         values = [*self._held.get(where.buffer, []), *self.handover.lying(where.buffer)]
         for node in values:
             for at, operand in self.readers.reads.get(node, []):

@@ -55,7 +55,7 @@ Kinds present(Phase phase) {
   return 0;
 }
 
-// n intervals of d columns, `group` apart.
+// n intervals of d columns, `group` apart. Columns apart are intervals of groups side by side.
 struct Columns {
   int64_t offset, n, group, d;
 
@@ -64,6 +64,7 @@ struct Columns {
 
 Columns columns(const Operand& o, int64_t n, int64_t d) {
   if (n == 0 || d == 0) return {o.offset, 0, 0, 0};
+  if (o.column > 1 && d > 1) return {o.offset, d, o.column, o.group ? n : 1};
   const int64_t width = o.column ? d : 1;
   if (n == 1 || o.group == 0) return {o.offset, 1, width, width};
   return {o.offset, n, o.group, width};
@@ -191,7 +192,15 @@ class Checker {
                 " and " + std::to_string(numbers) + " belong");
   }
 
+  static bool reduces(const Instruction& i) {
+    return i.code >= 0 && i.code < kOperationCount && kOperationTable[i.code].form == Form::reduce;
+  }
+
   void instruction(const Instruction& i) {
+    for (size_t at = 0; at < i.operands.size(); ++at) {
+      const Operand& o = i.operands[at];
+      require(o.column <= 1 || (at > 0 && reduces(i)), "columns apart are for a reduction to read");
+    }
     const bool last = phase_ == Phase::contract;
     require(last == (i.code == kContract || i.code == kTotal), "this code has no place here");
     if (!error_.empty()) return;
@@ -299,16 +308,21 @@ class Checker {
     const Operation& operation = kOperationTable[i.code];
     arity(i, operation.reads + 1, 0);
     if (!error_.empty()) return;
-    const bool reduces = operation.form == Form::reduce;
+    const bool reduced = reduces(i);
+    const bool across = std::any_of(i.operands.begin(), i.operands.end(),
+                                    [](const Operand& o) { return o.column > 1; });
+    for (size_t at = 1; at < i.operands.size(); ++at) {
+      require(!across || i.operands[at].group <= 1, "columns apart are of groups side by side");
+    }
     const bool extreme = i.code >= kOperationCount - 4 && i.code < kOperationCount - 2;
     require(!extreme || i.d > 0 || i.n == 0, "no largest of no columns");
-    const int64_t made = reduces ? 1 : i.d;
+    const int64_t made = reduced ? 1 : i.d;
     const Columns to = columns(i.operands[0], i.n, made);
     target(i, made);
     for (size_t at = 1; at < i.operands.size(); ++at) {
       operand(i, at, kRead);
       const Columns from = columns(i.operands[at], i.n, i.d);
-      if (error_.empty()) apart(i.operands[0], to, i.operands[at], from, !reduces);
+      if (error_.empty()) apart(i.operands[0], to, i.operands[at], from, !reduced);
     }
   }
 

@@ -16,7 +16,8 @@ namespace recurra {
 
 constexpr int kMostReads = 4;
 
-// Element (r, g, j) of an operand at p is p[r * row + g * group + j * column], column 0 or 1.
+// Element (r, g, j) of an operand at p is p[r * row + g * group + j * column], column 0 or 1. Of
+// what a reduction reads the column may be any, where the groups are 0 or 1.
 struct Stride {
   int64_t row, group, column;
 };

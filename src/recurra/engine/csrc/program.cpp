@@ -64,7 +64,7 @@ Instruction instruction(Words& words) {
     o.buffer = words.any();
     o.offset = words.within(0, kMost);
     o.group = words.within(0, kMost);
-    o.column = words.within(0, 1);
+    o.column = words.within(0, kMost);
     o.after = words.flag();
   }
   i.numbers.resize(words.count(1));

@@ -64,7 +64,8 @@ struct Matrix {
 };
 
 struct Operand {
-  int64_t buffer, offset, group, column;
+  int64_t buffer, offset, group;
+  int64_t column;  // 0 or 1; of what a reduction reads with groups of 0 or 1 any
   bool after;
 };
 
