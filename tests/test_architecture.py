@@ -20,7 +20,8 @@ ROWS = (
     ("models", "data"),
     ("train",),
     ("tasks",),
-    ("inspector", "deploy", "serve", "tune", "scale"),
+    ("scale",),
+    ("inspector", "deploy", "serve", "tune"),
     ("cli",),
 )
 FLOOR = {room: floor for floor, row in enumerate(ROWS) for room in row}

@@ -80,5 +80,6 @@ def test_flags_that_a_page_names_exist(page, flags):
 
 
 def test_every_flag_of_a_forecast_is_explained():
-    told = set(FLAG.findall((ROOT / "docs" / "forecasting.md").read_text()))
+    pages = [ROOT / "docs" / f"{name}.md" for name in ("forecasting", "training", "scaling")]
+    told = {flag for page in pages for flag in FLAG.findall(page.read_text())}
     assert set(FLAG.findall(_help(["train", "forecast", "--help"]))) - {"--help"} <= told

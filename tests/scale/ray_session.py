@@ -1,6 +1,6 @@
-"""A Ray of two processors, and in it a training and a search; run by the test beside it.
+"""A Ray of two processors, and in it commands and a search; run by the test beside it.
 
-python tests/scale/ray_session.py train forecast DATA …
+python tests/scale/ray_session.py train forecast DATA … -- tune forecast DATA …
 """
 
 import os
@@ -26,7 +26,8 @@ def numbers(answers: list[int]) -> Iterator[int]:
 
 def main() -> int:
     ray.init(num_cpus=2, log_to_driver=False, include_dashboard=False, logging_level="error")
-    status = recurra.cli.main(sys.argv[1:])
+    cut = sys.argv.index("--")
+    status = recurra.cli.main(sys.argv[1:cut]) or recurra.cli.main(sys.argv[cut + 1 :])
     answers: list[int] = []
     for number, (answer, place) in spread(square, numbers(answers), at_once=2):
         if answer != number * number or place == os.getpid():

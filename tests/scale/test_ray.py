@@ -1,4 +1,4 @@
-"""A training on Ray whose worker is killed, on a cluster of this machine alone."""
+"""A training on Ray whose worker is killed, and a tuning; on a cluster of this machine alone."""
 
 import os
 import signal
@@ -50,9 +50,12 @@ def workers_of(driver):
 def train_and_kill(data, out):
     """The command on two workers, one of which is killed; what it said and printed."""
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in FIELDS.items()]
-    command = ["train", "forecast", str(data), "--ray=2", f"--out={out}", *flags]
+    once = ["--checkpoint-minutes=0.02", "--dropout=0"]
+    train = ["train", "forecast", str(data), "--ray=2", f"--out={out}", *flags, *once]
+    study = [f"--study={out}.db", f"--out={out}-tuned", "--trials=4", "--search=dropout"]
+    tune = ["tune", "forecast", str(data), "--ray=2", *flags, "--epochs=1", *study]
     with subprocess.Popen(
-        [sys.executable, str(SESSION), *command, "--checkpoint-minutes=0.02", "--dropout=0"],
+        [sys.executable, str(SESSION), *train, "--", *tune],
         env=os.environ | SETTINGS,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -80,7 +83,10 @@ def test_a_training_outlives_a_worker(tmp_path):
     assert "epoch 4/4" in said
     assert said.count("Traceback") == 0
     assert "answers 9 16 25" in printed
-    assert sorted(path.name for path in tmp_path.iterdir()) == [data.name, "run"]
+    left = {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")}
+    assert left == {data.name, "run", "run.db", "run-tuned"}
+    assert "tuned     4 trials: 4 complete" in printed
+    assert Forecaster.load(tmp_path / "run-tuned").epochs == 1
     found = Forecaster.load(tmp_path / "run")
     alone = Forecaster(**FIELDS, dropout=0.0, quiet=True).fit(data)
     assert [epoch.steps for epoch in found.history_.epochs] == [

@@ -45,6 +45,7 @@ def _add_own(task: argparse.ArgumentParser) -> None:
     group.add_argument("--trials", metavar="N", type=int, help="in the end (20)")
     group.add_argument("--minutes", metavar="X", type=float, help="begin no trial after so long")
     group.add_argument("--jobs", metavar="N", type=int, default=1, help="trials at once (1)")
+    group.add_argument("--ray", metavar="N", type=int, help="trials at once on a Ray cluster")
     group.add_argument(
         "--study", metavar="FILE", type=Path, help="keeps all trials (runs/DATA.study.db)"
     )
@@ -66,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
         trials=args.trials,
         minutes=args.minutes,
         jobs=args.jobs,
+        ray=args.ray,
         study=study,
         search=search,
         refit=False,

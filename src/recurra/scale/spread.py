@@ -22,7 +22,7 @@ def spread(
     were given. Ray brings work and items to the workers; files must lie where all can read them.
 
     Args:
-        work: runs in a worker; what it raises, the caller meets.
+        work: a function that runs in a worker; what it raises, the caller meets.
         items: what it is given.
         at_once: workers, each on one processor.
 

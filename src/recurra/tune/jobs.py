@@ -11,14 +11,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recurra.errors import OptionError, TrainingError
 from recurra.tasks import TASKS
 from recurra.tasks.estimator import fields_from_json, fields_to_json
+from recurra.train import one_thread
 from recurra.tune.space import Dimension
+from recurra.tune.study import join_study
 from recurra.tune.trial import Work, run_trial
 
 if TYPE_CHECKING:
@@ -65,6 +67,39 @@ def run_jobs(path: Path, work: Work, orders: Iterable[int], told: Told, jobs: in
         while ready.get_map():
             for process in _wait(ready, told):
                 ready.unregister(_pipe(process.stdout))
+
+
+def run_on_ray(path: Path, work: Work, orders: Iterable[int], told: Told, workers: int) -> None:
+    """Run trials in the workers of a Ray cluster, all of which reach the study and the data.
+
+    Args:
+        path: of the study.
+        workers: trials at once.
+
+    Raises:
+        MissingPackageError: Ray is not installed.
+        OptionError: the cluster is too small, or other processes cannot know the estimator.
+    """
+    from recurra.scale import spread
+
+    data, valid = (
+        os.path.abspath(part) if isinstance(part, str | Path) else part
+        for part in (work.data, work.valid)
+    )
+    letter = to_letter(Path(os.path.abspath(path)), replace(work, data=data, valid=valid))
+
+    def work_off(order: int) -> int:
+        return run_order(letter, order)
+
+    for _, number in spread(work_off, orders, workers):
+        told(number)
+
+
+def run_order(letter: str, order: int) -> int:
+    """One trial, by what a letter says; its number."""
+    path, work = from_letter(letter)
+    with join_study(path) as study, one_thread():
+        return run_trial(study, work, order)
 
 
 def _wait(ready: selectors.BaseSelector, told: Told) -> list["subprocess.Popen[str]"]:

@@ -14,8 +14,9 @@ import pandas as pd
 
 from recurra.errors import OptionError, TerminatedError
 from recurra.tasks import Estimator
+from recurra.train import this_part
 from recurra.tune.about import about
-from recurra.tune.jobs import run_here, run_jobs, to_letter
+from recurra.tune.jobs import run_here, run_jobs, run_on_ray, to_letter
 from recurra.tune.outcome import (
     STOPPED,
     Attempt,
@@ -101,6 +102,7 @@ def tune(
     trials: int | None = None,
     minutes: float | None = None,
     jobs: int = 1,
+    ray: int | None = None,
     study: str | Path | None = None,
     search: Sequence[str] | None = None,
     refit: bool = True,
@@ -117,6 +119,7 @@ def tune(
             this nor `minutes` is given.
         minutes: after which no trial begins.
         jobs: processes that run trials at once, each on one thread.
+        ray: workers of a Ray cluster that run them instead; they reach the study and the data.
         study: an SQLite file that keeps all trials; the same call goes on with those missing.
         search: fields to search; when None, those that can be and have their default.
         refit: let the best one learn again; otherwise it only has its fields.
@@ -128,14 +131,14 @@ def tune(
         TerminatedError: SIGTERM came; the study keeps all trials that had ended.
     """
     path = None if study is None else Path(study)
-    _check(trials, minutes, jobs, path)
+    _check(trials, minutes, jobs, ray, path)
     work = Work(estimator, make_space(estimator, data, valid, search), data, valid)
-    if jobs > 1 and path is not None:
+    if (jobs > 1 or ray is not None) and path is not None:
         to_letter(path, work)
     limit = trials if trials is not None or minutes is not None else TRIALS
     same = {} if path is None else about(work)
     with _ended_by_sigterm(), open_study(path, same, work.space) as opened:
-        interrupted = _run(opened, work, Limits(limit, minutes), jobs, path)
+        interrupted = _run(opened, work, Limits(limit, minutes), jobs, ray, path)
         found = attempts(opened)
         if interrupted and not finished(found):
             raise KeyboardInterrupt
@@ -173,7 +176,9 @@ class Limits:
             begun, count = begun + 1, count + 1
 
 
-def _run(study: "Study", work: Work, limits: Limits, jobs: int, path: Path | None) -> bool:
+def _run(
+    study: "Study", work: Work, limits: Limits, jobs: int, ray: int | None, path: Path | None
+) -> bool:
     """Run the trials that are missing; whether Ctrl-C ended them."""
     before = attempts(study)
     count = sum(trial.state != STOPPED for trial in before)
@@ -189,7 +194,9 @@ def _run(study: "Study", work: Work, limits: Limits, jobs: int, path: Path | Non
 
         orders = limits.orders(len(before), count)
         try:
-            if jobs == 1 or path is None:
+            if ray is not None and path is not None:
+                run_on_ray(path, work, orders, told, ray)
+            elif jobs == 1 or path is None:
                 run_here(study, work, orders, told)
             else:
                 run_jobs(path, work, orders, told, min(jobs, missing or jobs))
@@ -202,15 +209,22 @@ def _to_go(missing: int | None) -> str:
     return "" if missing is None else f", {missing} to go"
 
 
-def _check(trials: int | None, minutes: float | None, jobs: int, path: Path | None) -> None:
+def _check(
+    trials: int | None, minutes: float | None, jobs: int, ray: int | None, path: Path | None
+) -> None:
     if trials is not None and trials < 1:
         raise OptionError(f"--trials is {trials}; it is at least 1")
     if minutes is not None and not minutes > 0:
         raise OptionError(f"--minutes is {minutes}; it is above 0")
     if jobs < 1:
         raise OptionError(f"--jobs is {jobs}; it is at least 1")
-    if jobs > 1 and path is None:
-        raise OptionError(f"--jobs is {jobs}; several need a file to share, --study FILE")
+    if jobs > 1 and ray is not None:
+        raise OptionError(f"--jobs is {jobs}, and --ray {ray}; give one of them")
+    if this_part().of > 1:
+        raise OptionError("tuning: torchrun began several processes; use --jobs or --ray instead")
+    for flag, number in (("jobs", jobs), ("ray", ray or 1)):
+        if number > 1 and path is None:
+            raise OptionError(f"--{flag} is {number}; several need a file to share, --study FILE")
 
 
 def _seed(estimator: Estimator) -> int:
