@@ -3,32 +3,20 @@
 import math
 import signal
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
 from functools import partial
 from itertools import islice
-from pathlib import Path
-from typing import Any, Generic
+from typing import Generic
 
-from torch import Tensor
-
-from recurra.errors import OptionError, RunFolderError, TakenError, TerminatedError, TrainingError
+from recurra.errors import TerminatedError, TrainingError
 from recurra.train.ahead import ahead
-from recurra.train.checkpoint import (
-    Checkpoint,
-    of_rank,
-    read_checkpoint,
-    sweep,
-    under,
-    write_checkpoint,
-)
 from recurra.train.course import Course
 from recurra.train.history import Epoch, History
 from recurra.train.interrupt import Asked, wish_to_stop
+from recurra.train.keeping import Keeper, Standing, Tally
 from recurra.train.lesson import Batch, Lesson
 from recurra.train.plan import Plan
 from recurra.train.progress import Report
-from recurra.train.random_state import random_facts, random_tensors, restore_random
 from recurra.train.ranks import Ranks, joined
 from recurra.train.schedule import factor
 from recurra.train.stepper import Done, Stepper
@@ -58,33 +46,16 @@ def train(lesson: Lesson[Batch], plan: Plan, course: Course | None = None) -> Hi
         return Training(lesson, plan, course or NO_COURSE, ranks).run()
 
 
-@dataclass
-class Tally:
-    """The running epoch: batches done, losses and targets summed, the largest norm."""
-
-    done: int = 0
-    loss: float = 0.0
-    weight: float = 0.0
-    norm: float = 0.0
-
-    def add(self, step: Done) -> None:
-        """A step was taken."""
-        self.loss += step.loss * step.weight
-        self.weight += step.weight
-        self.norm = max(self.norm, step.norm)
-
-
 class Training(Generic[Batch]):
     """A training under way, in one or more processes; the arguments are those of `train`."""
 
     def __init__(self, lesson: Lesson[Batch], plan: Plan, course: Course, ranks: Ranks) -> None:
         self._lesson, self._plan, self._course, self._ranks = lesson, plan, course, ranks
-        self._folder = None if course.folder is None else Path(course.folder)
         self._stepper = Stepper(lesson, plan.recipe, ranks)
-        self._history = History()
-        self._tally = Tally()
-        self._best: dict[str, Tensor] = {}
-        self._begun = self._kept = self._now = time.monotonic()
+        self._keeper = Keeper(lesson, self._stepper, plan, course, ranks)
+        self._standing = Standing()
+        self._losses: list[float] = []
+        self._begun = self._kept = time.monotonic()
         self._unkept = 0.0
         self._came: signal.Signals | None = None
 
@@ -92,29 +63,33 @@ class Training(Generic[Batch]):
         """Go on until something ends it."""
         if self._course.resume:
             self._resume()
-        elif self._folder is not None:
-            if self._ranks.part.rank == 0:
-                _free(self._folder, self._course.overwrite)
-            self._keep()
-        plan = self._plan
+        else:
+            self._keeper.begin(self._standing)
+        plan, standing = self._plan, self._standing
         # Without a folder there is nothing to keep, and SIGTERM acts as ever.
-        signals = [signal.SIGINT, *([signal.SIGTERM] if self._folder else [])]
+        signals = [signal.SIGINT, *([signal.SIGTERM] if self._keeper.folder else [])]
         quiet = plan.quiet or self._ranks.part.rank > 0
         with (
             Report(plan.epochs, self._lesson.steps, plan.minutes, quiet) as report,
             wish_to_stop(*signals) as asked,
         ):
-            report.begin(self._epochs_done * self._lesson.steps + self._tally.done)
+            report.begin(standing.epochs * self._lesson.steps + standing.tally.done)
             self._run(report, asked)
-            if self._history.ended in ("epochs", "patience"):
+            if standing.history.ended in ("epochs", "patience"):
                 self._keep()
                 self._agree(asked)
                 self._heed()
         self._lesson.model.eval()
-        self._lesson.model.load_state_dict(self._best)
-        return self._history
+        self._lesson.model.load_state_dict(standing.best)
+        return standing.history
+
+    def _resume(self) -> None:
+        self._standing = self._keeper.resume()
+        self._losses = [epoch.valid_loss for epoch in self._standing.history.epochs]
+        self._begun = time.monotonic() - self._standing.seconds
 
     def _run(self, report: Report, asked: Asked) -> None:
+        history = self._standing.history
         while not self._over():
             self._lesson.model.train()
             stopped = self._steps(report, asked)
@@ -122,10 +97,10 @@ class Training(Generic[Batch]):
                 self._keep()
             self._heed()
             epoch = self._validate()
-            report.epoch(epoch, self._history.best)
-            self._history.ended = stopped or self._history.ended
+            report.epoch(epoch, history.best)
+            history.ended = stopped or history.ended
             if self._ranks.first(partial(self._course.watch, epoch)) and not stopped:
-                self._history.ended = "watched"
+                history.ended = "watched"
 
     def _heed(self) -> None:
         """SIGTERM leaves little time: what was kept is all that is saved."""
@@ -137,31 +112,32 @@ class Training(Generic[Batch]):
 
     def _over(self) -> bool:
         """Whether the training has ended, and by what."""
-        history = self._history
-        if history.ended != "epochs" or self._epochs_done >= self._plan.epochs:
+        history, epochs = self._standing.history, self._standing.epochs
+        if history.ended != "epochs" or epochs >= self._plan.epochs:
             return True
-        if history.epochs and self._epochs_done - history.best.epoch >= self._plan.patience:
+        if history.epochs and epochs - history.best.epoch >= self._plan.patience:
             history.ended = "patience"
         return history.ended != "epochs"
 
     def _steps(self, report: Report, asked: Asked) -> str | None:
         """The rest of an epoch; what stopped it early, if something did."""
-        self._stepper.average.watch([epoch.valid_loss for epoch in self._history.epochs])
-        batches = iter(self._lesson.batches(self._epochs_done + 1, self._tally.done))
+        tally = self._standing.tally
+        self._stepper.average.watch(self._losses)
+        batches = iter(self._lesson.batches(self._standing.epochs + 1, tally.done))
         if self._lesson.ahead:
             batches = ahead(batches, self._lesson.ahead)
         for some in _several(batches, self._plan.recipe.accumulate):
             done = self._stepper.step(some, self._factor())
-            self._tally.done += len(some)
+            tally.done += len(some)
             if isinstance(done, Done):
-                self._tally.add(done)
+                tally.add(done)
             else:
                 report.say(done)
             report.step(len(some))
             self._agree(asked)
             if self._came is not None:
                 return "interrupted"
-            if self._plan.minutes is not None and self._spent > 60 * self._plan.minutes:
+            if self._plan.minutes is not None and self._standing.seconds > 60 * self._plan.minutes:
                 return "minutes"
             if self._unkept > 60 * self._course.minutes:
                 self._keep()
@@ -170,15 +146,19 @@ class Training(Generic[Batch]):
     def _agree(self, asked: Asked) -> None:
         """What time it is, and which signal came: the same in all processes."""
         now = time.monotonic()
-        spent, self._unkept, came = self._ranks.largest(
+        self._standing.seconds, self._unkept, came = self._ranks.largest(
             now - self._begun, now - self._kept, float(asked() or 0)
         )
-        self._now = self._begun + spent
         self._came = signal.Signals(int(came)) if came else None
+
+    def _keep(self) -> None:
+        self._keeper.keep(self._standing)
+        self._kept = time.monotonic()
 
     def _validate(self) -> Epoch:
         """End an epoch: its measures, and the weights if they are the best so far."""
-        model, tally, number = self._lesson.model, self._tally, self._epochs_done + 1
+        model, standing = self._lesson.model, self._standing
+        tally, number = standing.tally, standing.epochs + 1
         if not tally.weight:
             raise TrainingError(f"training: every step of epoch {number} was left out")
         model.eval()
@@ -194,100 +174,21 @@ class Training(Generic[Batch]):
                 learning_rate=rate,
                 gradient_norm=tally.norm,
             )
-            self._history.epochs.append(epoch)
-            if self._history.best is epoch:
-                self._best = {name: value.clone() for name, value in model.state_dict().items()}
-        self._tally = Tally()
+            standing.history.epochs.append(epoch)
+            if standing.history.best is epoch:
+                standing.best = {name: value.clone() for name, value in model.state_dict().items()}
+        standing.tally = Tally()
+        self._losses.append(valid)
         return epoch
-
-    @property
-    def _epochs_done(self) -> int:
-        return len(self._history.epochs)
-
-    @property
-    def _spent(self) -> float:
-        """Seconds of training so far, those before a resumption included."""
-        return self._now - self._begun
 
     def _factor(self) -> float:
         """What the schedule makes of the rate at this moment."""
-        losses = [epoch.valid_loss for epoch in self._history.epochs]
-        done = self._epochs_done + self._tally.done / self._lesson.steps
-        progress = done / self._plan.epochs
-        if self._plan.minutes is not None:
-            progress = max(progress, self._spent / (60 * self._plan.minutes))
-        return factor(self._plan.recipe, min(1.0, progress), self._epochs_done + 1, losses)
-
-    def _keep(self) -> None:
-        """Have the first process write a checkpoint, where there is a folder for it."""
-        if self._folder is None:
-            return
-        own = under({"lesson": self._lesson.state(), "random": random_tensors()})
-        carried = self._ranks.gather(own)
-        if self._ranks.part.rank == 0:
-            write_checkpoint(self._checkpoint(carried), self._folder)
-        self._course.kept()
-        self._kept = time.monotonic()
-
-    def _checkpoint(self, carried: list[Mapping[str, Tensor]]) -> Checkpoint:
-        """The training as it stands, with what each process carries from step to step."""
-        tensors, count = self._stepper.state()
-        tensors |= under({"model": self._lesson.model.state_dict(), "best": self._best})
-        for rank, own in enumerate(carried):
-            tensors |= {of_rank(rank) + name: value for name, value in own.items()}
-        facts = {
-            "ranks": self._ranks.part.of,
-            "about": dict(self._course.about),
-            "same": dict(self._course.same),
-            "recipe": asdict(self._plan.recipe),
-            "history": [asdict(epoch) for epoch in self._history.epochs],
-            "tally": asdict(self._tally),
-            "count": count,
-            "seconds": time.monotonic() - self._begun,
-            "random": random_facts(),
-        }
-        # Tied weights share their memory, which the format does not know.
-        whole = {name: value.detach().clone() for name, value in tensors.items()}
-        return Checkpoint(whole, facts)
-
-    def _resume(self) -> None:
-        """Stand where the checkpoint's training stood."""
-        folder = self._folder
-        if folder is None:
-            raise OptionError("training: resume needs a folder to go on from")
-        if self._ranks.part.rank == 0:
-            sweep(folder)
-        checkpoint = read_checkpoint(folder)
-        _same(checkpoint.facts, {"recipe": asdict(self._plan.recipe)}, folder)
-        _same(checkpoint.facts["same"], self._course.same, folder)
-        if checkpoint.part("lesson"):
-            # What was carried from batch to batch belongs to so many parts.
-            _same({"ranks": 1, **checkpoint.facts}, {"ranks": self._ranks.part.of}, folder)
-        try:
-            self._restore(checkpoint)
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-            raise RunFolderError(f"{folder}: its checkpoint does not fit: {error}") from error
-
-    def _restore(self, checkpoint: Checkpoint) -> None:
-        facts = checkpoint.facts
-        self._lesson.model.load_state_dict(checkpoint.part("model"))
-        self._best = checkpoint.part("best")
-        count = facts["count"]
-        self._stepper.restore(checkpoint.part("optimizer"), checkpoint.part("average"), count)
-        own = of_rank(self._ranks.part.rank)
-        self._lesson.restore(checkpoint.part(f"{own}lesson"))
-        self._history = History([Epoch(**epoch) for epoch in facts["history"]])
-        self._tally = Tally(**facts["tally"])
-        self._now = time.monotonic()
-        self._begun = self._now - facts["seconds"]
-        # A process that was not there before begins with noise of its own.
-        random = checkpoint.part(f"{own}random") or random_tensors()
-        restore_random(random, facts["random"])
-
-
-def _free(folder: Path, overwrite: bool) -> None:
-    if folder.exists() and not overwrite:
-        raise TakenError(f"{folder}: is there already; choose another place, or overwrite it")
+        standing, plan = self._standing, self._plan
+        done = standing.epochs + standing.tally.done / self._lesson.steps
+        progress = done / plan.epochs
+        if plan.minutes is not None:
+            progress = max(progress, standing.seconds / (60 * plan.minutes))
+        return factor(plan.recipe, min(1.0, progress), standing.epochs + 1, self._losses)
 
 
 def _several(batches: Iterator[Batch], number: int) -> Iterator[list[Batch]]:
@@ -302,13 +203,3 @@ def _finite(valid: float, epoch: int) -> float:
             "a smaller --learning-rate may help"
         )
     return valid
-
-
-def _same(found: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path) -> None:
-    """What a training goes on with must be what it began with."""
-    for key, value in wanted.items():
-        if found.get(key) != value:
-            raise RunFolderError(
-                f"{folder}: began with another {key} ({found.get(key)!r}, now {value!r}); go on "
-                "with the same one, or begin anew"
-            )
