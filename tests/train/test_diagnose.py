@@ -25,7 +25,8 @@ from recurra.layers import (
     Zoneout,
 )
 from recurra.train import Diagnosis, Lesson, diagnose
-from recurra.train.diagnose.flow import factor, horizon
+from recurra.train.diagnose.flow import Graph, factor, horizon
+from recurra.train.diagnose.watch import Watch
 
 TIMED = ("cfc", "gru_d", "ltc", "ode_rnn", "phased_lstm")
 
@@ -457,3 +458,34 @@ def test_a_picture_that_cannot_be(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
         found.plot(str(tmp_path / "file" / "a.png"))
+
+
+def test_what_the_loss_asks_of_an_output_is_apart_from_what_later_states_ask_of_it():
+    """An Elman's output is its state: the gradient of the one is not that of the other."""
+    torch.manual_seed(0)
+    cell, readout = Elman(3, 4), nn.Linear(4, 1)
+    x, watch = torch.randn(2, 9, 3), Watch()
+
+    def asked(y):
+        return readout(y).square().sum()
+
+    with watch.looking(nn.ModuleList([cell, readout])):
+        loss = asked(cell.sequence(x)[0])
+    graph = Graph(watch.tracks[0])
+    found = torch.autograd.grad(loss, graph.sought(), retain_graph=True, allow_unused=True)
+    graph.take(found)
+    y = cell.sequence(x)[0].detach().requires_grad_()
+    (direct,) = torch.autograd.grad(asked(y), y)
+    torch.testing.assert_close(graph._wanted.transpose(0, 1), direct)
+    whole = graph._asked[0].transpose(0, 1)
+    torch.testing.assert_close(whole[:, -1], direct[:, -1])
+    assert (whole - direct)[:, :-1].abs().max() > 0.1
+
+
+def test_steps_that_a_checkpoint_computes_again_are_seen_once():
+    torch.manual_seed(0)
+    cell, x = GRU(3, 4), torch.randn(2, 12, 3)
+    plain = diagnose(cell, x, lambda batch: cell.sequence(batch)[0].square().mean())
+    kept = diagnose(cell, x, lambda batch: cell.sequence(batch, checkpoint=3)[0].square().mean())
+    assert kept.layers[0].steps == plain.layers[0].steps == 12
+    assert kept.to_json() == plain.to_json()
