@@ -15,18 +15,16 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench.memory import ROOT, status
+from bench.overhead import Language
 from bench.rows import Row, wanted
 from bench.timing import Budget
-from recurra.cells import LSTM
 from recurra.data import byte_tokens
-from recurra.layers import Each, Embedding, Stack
 from recurra.train import Lesson, Plan, Tokens, Truncated, Window, ahead, train
 
 BYTES, PIECE = 2_000_000_000, 1 << 24
@@ -35,25 +33,6 @@ NOISE = 0.02
 STREAMS, WINDOW, HIDDEN = 32, 128, 128
 PLACES, STEPS, WARM = 10, 300, 5
 QUIET = Plan(epochs=1, quiet=True)
-
-
-class Letters(nn.Module):
-    """A table of bytes, an LSTM and a head."""
-
-    def __init__(self, hidden_size: int) -> None:
-        super().__init__()
-        head = Each(nn.Linear(hidden_size, 256))
-        self.stack = Stack([Embedding(256, hidden_size), LSTM(hidden_size, hidden_size), head])
-
-    def initial_state(self, batch_size: int) -> Any:
-        """Of every layer."""
-        return self.stack.initial_state(batch_size)
-
-    def forward(
-        self, x: Tensor, state: Any, *, reset: Tensor | None = None, checkpoint: int | None = None
-    ) -> tuple[Tensor, Any]:
-        """Scores for the next byte, and the state."""
-        return self.stack.sequence(x, state, reset=reset, checkpoint=checkpoint)
 
 
 class Walk(Lesson[Window]):
@@ -123,7 +102,7 @@ def write_text(path: Path, size: int) -> None:
 
 def _lesson(tokens: Tokens) -> Truncated:
     torch.manual_seed(0)
-    model, valid = Letters(HIDDEN), np.array(tokens[: STREAMS * (WINDOW + 1)])
+    model, valid = Language(256, HIDDEN), np.array(tokens[: STREAMS * (WINDOW + 1)])
     return Truncated(model, tokens, streams=STREAMS, window=WINDOW, valid=valid)
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 import torch
-from bench.large_text import PLACES, Letters, Walk, rows, write_text
+from bench.large_text import PLACES, Walk, rows, write_text
+from bench.overhead import Language
 from bench.timing import Budget
 
 from bench import large_text
@@ -39,7 +40,7 @@ def test_the_text_is_as_long_as_told_and_no_piece_is_another(tmp_path):
 
 def test_a_walk_begins_all_over_the_text():
     text = np.arange(100_000) % 251
-    lesson = Truncated(Letters(4), text, streams=2, window=5)
+    lesson = Truncated(Language(256, 4), text, streams=2, window=5)
     walk = Walk(lesson, 20)
     windows = list(walk.batches(1, 0))
     assert len(windows) == len(walk.cpu) == 20
@@ -52,7 +53,7 @@ def test_prepared_ahead_it_learns_the_same():
     def learn(beside):
         torch.manual_seed(0)
         text = np.random.default_rng(0).integers(0, 256, 5000)
-        lesson = Truncated(Letters(4), text, streams=2, window=5, valid=text[:100])
+        lesson = Truncated(Language(256, 4), text, streams=2, window=5, valid=text[:100])
         return train(Walk(lesson, 20, beside=beside), Plan(epochs=2, quiet=True)).best.valid_loss
 
     assert learn(False) == learn(True)

@@ -140,6 +140,13 @@ def test_killed_and_interrupted_it_goes_on_to_a_run(
     assert best.history_.best.valid_loss == pytest.approx(min(losses), abs=5e-5)
     assert json.loads((run / "run.json").read_text())["fields"]["hidden_size"] == 4
 
+    again = [*command(*more), "--out", "runs/bakery-1"]
+    assert main(again) == 2
+    assert "runs/bakery-1 is there already" in capsys.readouterr().err
+    assert main([*again, "--overwrite"]) == 0
+    assert load(run).history_.best.valid_loss == best.history_.best.valid_loss
+    capsys.readouterr()
+
     assert main(["tune", "forecast", "bakery.csv", "--horizon", "6"]) == 2
     assert capsys.readouterr().err.startswith(
         "recurra: runs/bakery.study.db: a study with another horizon (7, now 6); go on"

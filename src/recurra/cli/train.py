@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recurra.cli.flags import add_debug, add_fields, from_args
+from recurra.cli.place import run_place
 from recurra.cli.status import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     if args.ray is not None:
         return _learn_on_ray(args)
     while True:
-        out = _place(args)
+        out = run_place(args)
         try:
             return _learn(*_begun(args, out), out=out, look=args.diagnose)
         except TakenError:  # by a training that began at the same time
@@ -116,7 +117,7 @@ def _learn_on_ray(args: argparse.Namespace) -> int:
     from recurra.scale import fit_on_ray
     from recurra.tasks import TASKS
 
-    out = _place(args)
+    out = run_place(args)
     storage = args.ray_storage or out.with_name(f"{out.name}-ray")
     estimator = from_args(TASKS[args.task], args)
     learned = fit_on_ray(estimator, args.data, args.valid, workers=args.ray, storage=storage)
@@ -167,20 +168,3 @@ def _find_rate(args: argparse.Namespace) -> int:
     print(f"drawn     {args.find_lr}")
     print(f"next      recurra train {args.task} {args.data} --learning-rate {found.suggested:.2g}")
     return 0
-
-
-def _place(args: argparse.Namespace) -> Path:
-    """The run folder to write, known to be free before an hour is spent on learning."""
-    from recurra.errors import OptionError
-    from recurra.train import checkpoint_file, free_folder, this_part
-
-    if args.out is None:
-        return free_folder(Path("runs"), Path(args.data).name.partition(".")[0] or "run")
-    out: Path = args.out
-    if this_part().rank:  # the folder that the first has begun is no reason to refuse
-        return out
-    if out.exists() and not args.overwrite:
-        raise OptionError(f"--out {out} is there already; choose another, or add --overwrite")
-    if out.exists() and not ((out / "run.json").is_file() or checkpoint_file(out).is_file()):
-        raise OptionError(f"--out {out} is no run folder, so --overwrite leaves it alone")
-    return out

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recurra.cli.flags import add_debug, add_fields, names
+from recurra.cli.place import run_name, run_place
 from recurra.cli.status import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     """Try fields out, show what came of it, let the best learn again and save it."""
     from recurra.tune import tune
 
-    out, study = _place(args), args.study or Path("runs") / f"{_name(args)}.study.db"
+    out, study = run_place(args), args.study or Path("runs") / f"{run_name(args.data)}.study.db"
     estimator, search = _estimator(args)
     tuned = tune(
         estimator,
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"next      the same command goes on with {study}")
         return INTERRUPTED
     if args.out is None:
-        out = _place(args)  # another training may have taken the number in the meantime
+        out = run_place(args)  # another training may have taken the number in the meantime
     return _refit(tuned, args, out)
 
 
@@ -87,7 +88,8 @@ def _refit(tuned: "Tuned", args: argparse.Namespace, out: Path) -> int:
     from recurra.cli.show import show_measures
 
     best = tuned.best
-    best.fit(args.data, args.valid, course(best, args.data, args.valid, out))
+    way = course(best, args.data, args.valid, out, overwrite=args.overwrite)
+    best.fit(args.data, args.valid, way)
     best.save(out)
     drawn = tuned.plot(out)
     show_measures(best.measures_)
@@ -152,22 +154,3 @@ def _estimator(args: argparse.Namespace) -> "tuple[Estimator, list[str]]":
             flag = name.replace("_", "-")
             raise OptionError(f"--search names {name}, which --{flag} fixes; drop one of them")
     return estimator, search
-
-
-def _name(args: argparse.Namespace) -> str:
-    return Path(args.data).name.partition(".")[0] or "run"
-
-
-def _place(args: argparse.Namespace) -> Path:
-    """The run folder to write, known to be free before an hour is spent on tuning."""
-    from recurra.errors import OptionError
-    from recurra.train import free_folder
-
-    if args.out is None:
-        return free_folder(Path("runs"), _name(args))
-    out: Path = args.out
-    if out.exists() and not args.overwrite:
-        raise OptionError(f"--out {out} is there already; choose another, or add --overwrite")
-    if out.exists() and not (out / "run.json").is_file():
-        raise OptionError(f"--out {out} is no run folder, so --overwrite leaves it alone")
-    return out
