@@ -99,8 +99,12 @@ class Training(Generic[Batch]):
             epoch = self._validate()
             report.epoch(epoch, history.best)
             history.ended = stopped or history.ended
-            if self._ranks.first(partial(self._course.watch, epoch)) and not stopped:
+            if self._ranks.first(partial(self._watched, epoch)) and not stopped:
                 history.ended = "watched"
+
+    def _watched(self, epoch: Epoch) -> bool:
+        # A callback that returns nothing asks for nothing.
+        return bool(self._course.watch(epoch))
 
     def _heed(self) -> None:
         """SIGTERM leaves little time: what was kept is all that is saved."""
