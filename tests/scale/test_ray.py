@@ -86,7 +86,7 @@ def test_a_training_outlives_a_worker(tmp_path):
     left = {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")}
     assert left == {data.name, "run", "run.db", "run-tuned"}
     (tuned,) = (line for line in printed.splitlines() if line.startswith("tuned "))
-    assert tuned == "tuned     4 trials: 4 complete"
+    assert tuned == "tuned     4 trials: 4 finished"
     assert Forecaster.load(tmp_path / "run-tuned").epochs == 1
     found = Forecaster.load(tmp_path / "run")
     alone = Forecaster(**FIELDS, dropout=0.0, quiet=True).fit(data)

@@ -1,6 +1,7 @@
 """A tuning from its first trial to its best; toys learn by the real loop, in milliseconds."""
 
 import signal
+import threading
 
 import pandas as pd
 import pytest
@@ -18,7 +19,7 @@ from recurra.errors import (
 )
 from recurra.tasks import Forecaster
 from recurra.tune import tune
-from recurra.tune.study import open_study
+from recurra.tune.study import alone_in, join_study, open_study
 
 DATA = pd.DataFrame({"y": [1.0]})
 QUIET = {"quiet": True, "epochs": 3, "learning_rate": 0.1}
@@ -219,6 +220,26 @@ def test_one_tuning_at_a_time_works_on_a_study(tmp_path):
     file = tmp_path / "a.db"
     with open_study(file, {}, ()), pytest.raises(OptionError, match="another tuning works on it"):
         tune(Toy(**QUIET), DATA, trials=1, study=file)
+
+
+def test_each_process_that_asks_gets_a_trial_of_its_own(tmp_path):
+    """SQLite alone would let several take the default, which waits for whoever asks first."""
+    path, number = tmp_path / "a.db", 6
+    together, got = threading.Barrier(number), []
+
+    def ask():
+        with join_study(path) as study:
+            together.wait()
+            with alone_in(path):
+                got.append(study.ask().number)
+
+    with open_study(path, {}, ()):
+        threads = [threading.Thread(target=ask) for _ in range(number)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(got) == list(range(number))
 
 
 def test_what_is_no_study_is_left_alone(tmp_path):

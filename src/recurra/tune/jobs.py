@@ -99,7 +99,7 @@ def run_order(letter: str, order: int) -> int:
     """One trial, by what a letter says; its number."""
     path, work = from_letter(letter)
     with join_study(path) as study, one_thread():
-        return run_trial(study, work, order)
+        return run_trial(study, work, order, path)
 
 
 def _wait(ready: selectors.BaseSelector, told: Told) -> list["subprocess.Popen[str]"]:

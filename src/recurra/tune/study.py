@@ -54,6 +54,21 @@ def join_study(path: Path) -> Iterator["Study"]:
         yield _study(storage, path)
 
 
+@contextmanager
+def alone_in(path: Path | None) -> Iterator[None]:
+    """One process at a time is inside: SQLite lets two of them take the trial that waits.
+
+    Args:
+        path: of the study; None where no other process knows it.
+    """
+    if path is None:
+        yield
+        return
+    with path.with_name(f".{path.name}.ask").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def tell_failed(study: "Study", number: int) -> None:
     """End a trial that was not finished; it will not count."""
     from optuna.trial import TrialState

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from recurra.errors import RecurraError, TerminatedError
 from recurra.tasks import Estimator
 from recurra.train import Course, Epoch
 from recurra.tune.space import Space, variant
-from recurra.tune.study import DEFAULT, FIELDS, REASON, TRIED
+from recurra.tune.study import DEFAULT, FIELDS, REASON, TRIED, alone_in
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -63,13 +64,14 @@ class Watch:
         return self.pruned
 
 
-def run_trial(study: "Study", work: Work, order: int) -> int:
+def run_trial(study: "Study", work: Work, order: int, path: Path | None = None) -> int:
     """Run one trial; its number.
 
     Args:
         study: is told.
         work: what to do.
         order: how many trials were begun before; with the estimator's seed it seeds the drawing.
+        path: of the study, where other processes run trials of it too.
 
     Raises:
         KeyboardInterrupt: Ctrl-C came; the trial has failed and does not count.
@@ -77,7 +79,8 @@ def run_trial(study: "Study", work: Work, order: int) -> int:
     from optuna.trial import TrialState
 
     study.sampler, study.pruner = _sampler(work, order), _pruner(work)
-    trial = study.ask()
+    with alone_in(path):
+        trial = study.ask()
     fields = {dimension.name: dimension.draw(trial) for dimension in work.space}
     trial.set_user_attr(FIELDS, fields)
     trial.set_user_attr(TRIED, {d.name: d.found(fields[d.name]) for d in work.space})

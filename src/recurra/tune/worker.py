@@ -22,7 +22,7 @@ def main() -> int:
     try:
         with join_study(path) as study:
             while True:
-                print(run_trial(study, work, orders.get()), flush=True)
+                print(run_trial(study, work, orders.get(), path), flush=True)
     except RecurraError as error:
         print("recurra: " + " ".join(str(error).split()), file=sys.stderr, flush=True)
         return 2
