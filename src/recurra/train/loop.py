@@ -18,7 +18,7 @@ from recurra.train.lesson import Batch, Lesson
 from recurra.train.plan import Plan
 from recurra.train.progress import Report
 from recurra.train.ranks import Ranks, joined
-from recurra.train.schedule import factor
+from recurra.train.schedule import factor, moves
 from recurra.train.stepper import Done, Stepper
 
 NO_COURSE = Course()
@@ -130,8 +130,10 @@ class Training(Generic[Batch]):
         batches = iter(self._lesson.batches(self._standing.epochs + 1, tally.done))
         if self._lesson.ahead:
             batches = ahead(batches, self._lesson.ahead)
-        for some in _several(batches, self._plan.recipe.accumulate):
-            done = self._stepper.step(some, self._factor())
+        recipe, rate = self._plan.recipe, self._factor()
+        for some in _several(batches, recipe.accumulate):
+            rate = self._factor() if moves(recipe) else rate
+            done = self._stepper.step(some, rate)
             tally.done += len(some)
             if isinstance(done, Done):
                 tally.add(done)

@@ -60,8 +60,10 @@ class Report:
     def step(self, batches: int = 1) -> None:
         """So many more are done; with a time limit, the bar measures time instead."""
         self._done += batches
+        if self._bar.disable:
+            return
         now = time.monotonic()
-        if self._bar.disable or now - self._shown < REFRESH:
+        if now - self._shown < REFRESH:
             return
         self._shown = now
         if self._seconds is None:

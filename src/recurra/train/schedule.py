@@ -41,6 +41,11 @@ def factor(recipe: Recipe, progress: float, epoch: int, losses: Sequence[float])
     return 1.0
 
 
+def moves(recipe: Recipe) -> bool:
+    """Whether the factor changes within an epoch."""
+    return recipe.warmup > 0 or recipe.schedule in ("cosine", "one-cycle")
+
+
 def _cosine(progress: float) -> float:
     return (1 + math.cos(math.pi * min(1.0, progress))) / 2
 

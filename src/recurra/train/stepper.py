@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from typing import Any, Generic
+from typing import Any, Generic, NamedTuple
 
 import torch
 from torch import Tensor
@@ -42,8 +42,7 @@ class Count:
     averaged: int = 0
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(NamedTuple):
     """A step: its mean loss, over so many targets, and its gradient's norm before clipping."""
 
     loss: float
@@ -68,6 +67,10 @@ class Stepper(Generic[Batch]):
         self.optimizer = make_optimizer(lesson.model, recipe)
         self.average = Average(lesson.model, recipe)
         self._rate = math.nan
+        half = recipe.precision == "bfloat16"
+        device = self._parameters[0].device.type
+        # Either may be entered again and again.
+        self._precision: Any = torch.autocast(device, torch.bfloat16) if half else nullcontext()
 
     def step(self, batches: Sequence[Batch], factor: float) -> Done | str:
         """Follow the gradient of the mean loss over all targets of `batches`.
@@ -129,17 +132,12 @@ class Stepper(Generic[Batch]):
         return loss + self._backward(batches[-1], shares[-1])
 
     def _backward(self, batch: Batch, share: float) -> float:
-        with self._precision():
+        with self._precision:
             loss = self._loss(batch)
         # Gradients are averaged over the processes, and are to be summed.
         factor = share * self._ranks.part.of
         torch.autograd.backward(loss if factor == 1 else loss * factor)
         return share * loss.item()
-
-    def _precision(self) -> Any:
-        if self._recipe.precision == "float32":
-            return nullcontext()
-        return torch.autocast(self._parameters[0].device.type, torch.bfloat16)
 
     def _set_rate(self, rate: float) -> None:
         if rate != self._rate:
