@@ -3,6 +3,7 @@
 import json
 import random
 import signal
+import threading
 from itertools import product
 
 import numpy as np
@@ -169,6 +170,26 @@ def test_another_recipe_other_data_and_another_model_are_refused(tmp_path):
         train(Curve(), plan(RECIPES["adam"]), course(tmp_path / "none", resume=True))
     with pytest.raises(OptionError, match="needs a folder"):
         train(Curve(), plan(RECIPES["adam"]), Course(resume=True))
+
+
+def test_a_checkpoint_is_read_whole_while_others_take_its_place(tmp_path):
+    """Each has a header of another length; whoever opens the file twice reads halves of two."""
+    ended = threading.Event()
+
+    def write():
+        for number in range(400):
+            facts = {"number": number, "padding": "x" * (8 * (number % 9))}
+            room.write_checkpoint(room.Checkpoint({"x": torch.full((9,), number)}, facts), run)
+        ended.set()
+
+    run = tmp_path / "run"
+    room.write_checkpoint(room.Checkpoint({"x": torch.zeros(9)}, {"number": 0}), run)
+    thread = threading.Thread(target=write)
+    thread.start()
+    while not ended.is_set():
+        found = read_checkpoint(run)
+        assert (found.tensors["x"] == found.facts["number"]).all()
+    thread.join()
 
 
 DAMAGE = {

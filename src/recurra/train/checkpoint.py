@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from recurra.errors import MissingFileError, RunFolderError, StorageError
@@ -27,6 +27,8 @@ from recurra.train.history import refuse_constant
 FORMAT = 1
 FOLDER, FILE, PART = "checkpoint", "latest.safetensors", ".latest.part"
 MOST_BYTES = 16 << 30
+# The format begins with the length of its header, in so many bytes.
+SIZE = 8
 
 
 @dataclass(frozen=True)
@@ -150,11 +152,12 @@ def read_checkpoint(run: Path) -> Checkpoint:
     if path.is_symlink() or path.stat().st_size > MOST_BYTES:
         raise RunFolderError(f"{path}: a link, or more than {MOST_BYTES} bytes")
     try:
-        with safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {})["recurra"]
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        facts = json.loads(header, parse_constant=refuse_constant)
-    except (SafetensorError, KeyError, ValueError, RecursionError, OSError) as error:
+        # At once: the next one may take its place at any moment.
+        content = path.read_bytes()
+        tensors = load(content)
+        header = json.loads(content[SIZE : SIZE + int.from_bytes(content[:SIZE], "little")])
+        facts = json.loads(header["__metadata__"]["recurra"], parse_constant=refuse_constant)
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError, OSError) as error:
         raise RunFolderError(f"{path}: no checkpoint, or a damaged one: {error!r}") from error
     if not isinstance(facts, dict) or facts.pop("format", None) != FORMAT:
         raise RunFolderError(f"{path}: of another version; this one reads format {FORMAT}")
