@@ -53,6 +53,9 @@ class Part(NamedTuple):
 # for that thread with the lock in hand.
 _SENT: deque[Tensor] = deque(maxlen=32)
 
+# The group that was left last, so that it ends when its threads have long had nothing to do.
+_LEFT: list[Any] = []
+
 # A later group of the same processes must not meet what an earlier one has left.
 _NUMBERS = count()
 
@@ -265,8 +268,10 @@ def _meet(model: nn.Module) -> None:
 
 def _leave(theirs: bool) -> None:
     """Leave the group once everyone has what was sent last."""
-    torch.distributed.barrier()
+    # Not torch's barrier: the tensor that it sends is its own, and nobody can hold it.
+    torch.distributed.all_reduce(_sent(torch.zeros(1)))
     if not theirs:
+        _LEFT[:] = [torch.distributed.group.WORLD]
         torch.distributed.destroy_process_group()
 
 
