@@ -9,6 +9,7 @@ from recurra.train.history import Epoch, History
 from recurra.train.lesson import Lesson
 from recurra.train.loop import train
 from recurra.train.outline import outline
+from recurra.train.picture import check_picture, save_picture
 from recurra.train.plan import Plan, Recipe
 from recurra.train.probe import Found, probe
 from recurra.train.ranks import Part, this_part
@@ -37,6 +38,7 @@ __all__ = [
     "Truncated",
     "Window",
     "ahead",
+    "check_picture",
     "checkpoint_file",
     "diagnose",
     "find_rate",
@@ -47,6 +49,7 @@ __all__ = [
     "outline",
     "probe",
     "read_checkpoint",
+    "save_picture",
     "save_run",
     "this_part",
     "train",

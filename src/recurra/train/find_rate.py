@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from recurra.errors import TrainingError
 from recurra.train.lesson import Batch, Lesson
+from recurra.train.picture import save_picture
 from recurra.train.plan import Recipe
 from recurra.train.progress import Report
 from recurra.train.stepper import Done, Stepper
-from recurra.train.whole import write_whole
+from recurra.train.untouched import untouched
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +48,15 @@ class Rates:
     suggested: float
 
     def plot(self, path: str | Path) -> None:
-        """Draw the loss over the rate, and the suggestion."""
+        """Draw the loss over the rate, and the suggestion.
+
+        Args:
+            path: its ending says the format: .png, .svg or .pdf.
+
+        Raises:
+            OptionError: it has another ending.
+            StorageError: the picture could not be written.
+        """
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(7, 4), layout="constrained")
@@ -61,13 +69,13 @@ class Rates:
         axes.set(xscale="log", xlabel="learning rate, per step", ylabel="smoothed training loss")
         axes.set_title("Learning-rate range test")
         axes.spines[["top", "right"]].set_visible(False)
-        write_whole(Path(path), figure.savefig)
+        save_picture(figure, Path(path))
 
 
 def find_rate(lesson: Lesson[Batch], recipe: Recipe, *, quiet: bool = False) -> Rates:
     """Try rates on the lesson's batches, each larger than the last, until the loss diverges.
 
-    The model is left as it was, and so is torch's random state.
+    The lesson and its model are left as they were, and so are the random states.
 
     Args:
         lesson: its batches are taken from the first epoch on.
@@ -77,16 +85,10 @@ def find_rate(lesson: Lesson[Batch], recipe: Recipe, *, quiet: bool = False) -> 
     Raises:
         TrainingError: the loss was not finite from the start.
     """
-    kept = {name: value.clone() for name, value in lesson.model.state_dict().items()}
     trial = replace(recipe, learning_rate=1.0, schedule="constant", warmup=0.0, average=None)
-    mode = lesson.model.training
-    lesson.model.train()
-    try:
-        with torch.random.fork_rng(devices=[]), Report(1, STEPS, None, quiet) as report:
-            seen = list(_seen(lesson, Stepper(lesson, trial), report))
-    finally:
-        lesson.model.load_state_dict(kept)
-        lesson.model.train(mode)
+    with untouched(lesson), Report(1, STEPS, None, quiet) as report:
+        lesson.model.train()
+        seen = list(_seen(lesson, Stepper(lesson, trial), report))
     if len(seen) < 2:
         raise TrainingError("training: the loss is not finite even at the smallest rate")
     rates, losses = [rate for rate, _ in seen], _smoothed([loss for _, loss in seen])

@@ -10,8 +10,7 @@ B give c. Whatever they say is the best choice is tried too, until what is chose
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Generic, NamedTuple
@@ -24,6 +23,7 @@ from recurra.train.lesson import Batch, Lesson
 from recurra.train.plan import Recipe
 from recurra.train.random_state import random_facts, random_tensors, restore_random
 from recurra.train.stepper import Stepper
+from recurra.train.untouched import untouched
 
 # What is so close to the fastest is as good, and then what learns best is chosen.
 CLOSE = 0.05
@@ -99,6 +99,7 @@ def probe(
     try:
         return _search(trial, sorted(set(windows)), sorted(set(streams)))
     finally:
+        # Lessons draw too while they are built.
         restore_random(*before)
 
 
@@ -131,7 +132,8 @@ class _Trial(Generic[Batch]):
     def first(self, point: Point) -> None:
         """Try the smallest point, and see how much memory it takes."""
         lesson, batches = self._lesson(point)
-        with _as_it_was(lesson.model):
+        with untouched(lesson):
+            lesson.model.train()
             takes = _memory(lesson, batches[0])
             if takes > self._memory:
                 raise OptionError(
@@ -159,7 +161,8 @@ class _Trial(Generic[Batch]):
         # A single batch may be shorter than it should be.
         if lesson.steps == 1:
             return False
-        with _as_it_was(lesson.model):
+        with untouched(lesson):
+            lesson.model.train()
             self._measure(point, lesson, batches)
         return True
 
@@ -261,27 +264,6 @@ def _clock(model: nn.Module) -> Callable[[], float]:
     return clock
 
 
-@contextmanager
-def _as_it_was(model: nn.Module) -> Iterator[None]:
-    """A model in training, that is as before afterwards: its numbers, gradients and modes."""
-    tensors = [each.detach() for each in (*model.parameters(), *model.buffers())]
-    kept = [each.clone() for each in tensors]
-    gradients = [(parameter, parameter.grad) for parameter in model.parameters()]
-    modes = [(module, module.training) for module in model.modules()]
-    model.train()
-    for parameter, _ in gradients:
-        parameter.grad = None
-    try:
-        yield
-    finally:
-        for each, value in zip(tensors, kept, strict=True):
-            each.copy_(value)
-        for parameter, gradient in gradients:
-            parameter.grad = gradient
-        for module, mode in modes:
-            module.training = mode
-
-
 def _memory(lesson: Lesson[Batch], batch: Batch) -> float:
     """About how many bytes a step takes at its peak."""
     own = {each.untyped_storage().data_ptr() for each in lesson.model.parameters()}
@@ -294,6 +276,6 @@ def _memory(lesson: Lesson[Batch], batch: Batch) -> float:
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         loss = lesson.loss(batch)
-    loss.backward()  # type: ignore[no-untyped-call]
+    torch.autograd.backward(loss)
     kept = [size for place, size in sizes.items() if place not in own]
     return float(sum(kept) + COPIES * max(kept, default=0))

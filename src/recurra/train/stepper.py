@@ -89,7 +89,8 @@ class Stepper(Generic[Batch]):
         self.optimizer.zero_grad()
         weights = [self._lesson.weight(batch) for batch in batches]
         whole = self._ranks.total(sum(weights))
-        own = self._backwards(batches, [weight / whole for weight in weights])
+        # A batch in which nothing was observed has nothing to say.
+        own = self._backwards(batches, [weight / (whole or 1.0) for weight in weights])
         loss = self._ranks.total(own)
         norm = gradient_norm(self._parameters)
         if not (math.isfinite(loss) and math.isfinite(norm)):

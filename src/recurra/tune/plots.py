@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from recurra.train import write_whole
+from recurra.train import save_picture
 from recurra.tune.outcome import Attempt, finished, value
 
 INK, BEST, PALE = "#30343b", "#c2410c", "#9aa1ab"
@@ -27,7 +27,7 @@ def draw_importances(path: Path, importances: Mapping[str, float]) -> None:
     axes.xaxis.set_major_formatter("{x:.0%}")
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right"]].set_visible(False)
-    write_whole(path, lambda part: figure.savefig(part, dpi=120))
+    save_picture(figure, path)
 
 
 def draw_trials(path: Path, trials: Sequence[Attempt]) -> None:
@@ -50,7 +50,7 @@ def draw_trials(path: Path, trials: Sequence[Attempt]) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
-    write_whole(path, lambda part: figure.savefig(part, dpi=120))
+    save_picture(figure, path)
 
 
 def _points(axes: Axes, trials: Sequence[Attempt], color: str, mark: str, name: str) -> None:

@@ -2,18 +2,15 @@
 
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from recurra.data import Panel
-from recurra.errors import OptionError
 from recurra.tasks.forecast.intervals import LEVELS
-from recurra.train import History, write_whole
+from recurra.train import History, save_picture
 
-FORMATS = (".png", ".svg", ".pdf")
 MOST_SERIES = 6
 HISTORY_PER_HORIZON = 4
 INK, FORECAST = "#30343b", "#c2410c"
@@ -56,7 +53,7 @@ def draw_forecast(path: Path, panel: Panel, forecast: pd.DataFrame) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         if row == 0:
             axes.legend(loc="upper left", fontsize=8, frameon=False, ncols=4)
-    _save(figure, path)
+    save_picture(figure, path)
 
 
 def draw_history(path: Path, history: History) -> None:
@@ -73,12 +70,4 @@ def draw_history(path: Path, history: History) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize=8)
-    _save(figure, path)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    if path.suffix not in FORMATS:
-        raise OptionError(f"{path}: what fits is a picture's name with {', '.join(FORMATS)}")
-    # A fixed salt and no date: the same picture has the same bytes.
-    with mpl.rc_context({"svg.hashsalt": "recurra"}):
-        write_whole(path, lambda part: figure.savefig(part, dpi=120))
+    save_picture(figure, path)

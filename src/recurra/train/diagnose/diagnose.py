@@ -5,8 +5,7 @@ lesson carries from batch to batch.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -20,7 +19,7 @@ from recurra.train.diagnose.updates import Weight, learned, weights_of
 from recurra.train.diagnose.watch import Track, Watch
 from recurra.train.finite import culprit
 from recurra.train.lesson import Lesson
-from recurra.train.random_state import random_facts, random_tensors, restore_random
+from recurra.train.untouched import untouched
 
 # Outputs whose range is below this share of the largest output count as one value.
 STILL = 1e-6
@@ -60,7 +59,7 @@ def diagnose(
         UnsupportedError: no recurrent cell was run, or the loss has no graph.
         TrainingError: the loss is not finite.
     """
-    with _as_it_was(subject):
+    with untouched(subject):
         case = _case(subject, batch, loss)
         return _look(case, optimizer)
 
@@ -156,23 +155,3 @@ def _through(tracks: Sequence[Track], graphs: Sequence[Graph], flows: Sequence[F
         return None
     one = len(graphs) == 1
     return horizon(flows[0].influence if one else graphs[-1].influence(graphs[0]))
-
-
-@contextmanager
-def _as_it_was(subject: nn.Module | Lesson[Any]) -> Iterator[None]:
-    """Whatever a batch changes is put back."""
-    model = subject.model if isinstance(subject, Lesson) else subject
-    held = [(each, each.detach().clone()) for each in (*model.parameters(), *model.buffers())]
-    tensors, facts = random_tensors(), random_facts()
-    carried: dict[str, Tensor] = {}
-    if isinstance(subject, Lesson):
-        carried = {name: value.detach().clone() for name, value in subject.state().items()}
-    try:
-        yield
-    finally:
-        restore_random(tensors, facts)
-        with torch.no_grad():
-            for each, before in held:
-                each.copy_(before)
-        if isinstance(subject, Lesson):
-            subject.restore(carried) if carried else subject.forget()

@@ -3,18 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from recurra.errors import OptionError
 from recurra.train.diagnose.diagnosis import EXPLODING, VANISHING, Diagnosis, Layer
 from recurra.train.diagnose.flow import SHARE
-from recurra.train.whole import write_whole
+from recurra.train.picture import save_picture
 
-FORMATS = (".png", ".svg", ".pdf")
 INK, PALE, SHUT, OPEN = "#30343b", "#9aa1ab", "#1d4ed8", "#c2410c"
 COLORS = ("#c2410c", "#1d4ed8", "#15803d", "#7e22ce", "#0e7490", "#a16207")
 # What fits into a picture that is still read.
@@ -29,8 +26,6 @@ def draw(diagnosis: Diagnosis, path: Path) -> None:
     Args:
         path: its ending says the format.
     """
-    if path.suffix not in FORMATS:
-        raise OptionError(f"{path}: what fits is a picture's name with {', '.join(FORMATS)}")
     layers = diagnosis.layers[:MOST_LAYERS]
     bars = max(len(_bars(layers)), min(len(diagnosis.weights), MOST_WEIGHTS), 4)
     figure = Figure(figsize=(12, 6.2 + 0.24 * bars), layout="constrained")
@@ -39,9 +34,7 @@ def draw(diagnosis: Diagnosis, path: Path) -> None:
     _influence(figure.add_subplot(grid[0, 1]), layers)
     _gates(figure.add_subplot(grid[1, 0]), layers)
     _updates(figure.add_subplot(grid[1, 1]), diagnosis)
-    # A fixed salt and no date: the same picture has the same bytes.
-    with mpl.rc_context({"svg.hashsalt": "recurra"}):
-        write_whole(path, lambda part: figure.savefig(part, dpi=120))
+    save_picture(figure, path)
 
 
 def _carried(axes: Axes, layers: Sequence[Layer]) -> None:
