@@ -10,9 +10,11 @@ import time
 
 import pytest
 
-from recurra.cli import main
+from recurra.cli import _parser, main
+from recurra.cli.resume import resumed
 from recurra.tasks import Forecaster, load
-from recurra.train import checkpoint_file, read_checkpoint
+from recurra.train import Checkpoint, checkpoint_file, read_checkpoint
+from recurra.train.checkpoint import write_checkpoint
 
 OPTIONS = ("--epochs", "3", "--hidden-size", "8", "--checkpoint-minutes", "0")
 
@@ -138,7 +140,25 @@ def test_resume_refuses_what_does_not_fit(environment, place, capsys, monkeypatc
     assert "--hidden-size is 9, the training began with 8" in said(
         "--resume", "begun", "--hidden-size", "9"
     )
+    # Also where what is given is the field's default.
+    assert "--hidden-size is 128, the training began with 8" in said(
+        "--resume", "begun", "--hidden-size", "128"
+    )
+    arguments = ["train", "forecast", "--resume", "begun", "--epochs", "30", "--quiet"]
+    estimator, *_ = resumed(_parser(arguments).parse_args(arguments))
+    assert (estimator.epochs, estimator.quiet, estimator.hidden_size) == (30, True, 8)
     assert "--out does not go with --resume" in said("--resume", "begun", "--out", "x")
+    checkpoint = read_checkpoint(place / "begun")
+    for harm in ({}, {"task": "forecast"}, {"task": 1}, [], "x"):
+        write_checkpoint(
+            Checkpoint(checkpoint.tensors, {**checkpoint.facts, "about": harm}), place / "harmed"
+        )
+        assert "harmed: its checkpoint does not say what it learns from" in said(
+            "--resume", "harmed"
+        )
+    assert "rates.csv: what fits is a picture's name" in said(
+        "bakery.csv", "--find-lr", "rates.csv"
+    )
     lines = (place / "bakery.csv").read_text().splitlines()
     (place / "other.csv").write_text("\n".join(lines[:-3]) + "\n")
     assert "began with another data" in said("other.csv", "--resume", "begun")

@@ -88,7 +88,11 @@ def interrupted(monkeypatch, arguments, fits):
         begun.append(self)
         if len(begun) == fits:
             watch = course.watch
-            press = lambda epoch: signal.raise_signal(signal.SIGINT) or watch(epoch)  # noqa: E731
+
+            def press(epoch):
+                signal.raise_signal(signal.SIGINT)
+                return watch(epoch)
+
             course = replace(course, watch=press)
         return fit(self, data, valid, course)
 

@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 from tests.train.lessons import Curve, weights
 
-from recurra.errors import TrainingError
+from recurra.errors import OptionError, TrainingError
 from recurra.train import Plan, Recipe, find_rate, train
 
 
@@ -34,6 +34,8 @@ def test_it_leaves_no_trace():
     lesson.model.eval()
     before, state = weights(lesson), torch.get_rng_state()
     find_rate(lesson, Recipe(), quiet=True)
+    assert all(parameter.grad is None for parameter in lesson.model.parameters())
+    assert lesson.carried == 0
     assert torch.equal(weights(lesson), before)
     assert torch.equal(torch.get_rng_state(), state)
     assert not lesson.model.training
@@ -61,3 +63,10 @@ def test_it_is_drawn(tmp_path):
     with Image.open(tmp_path / "rates.png") as picture:
         picture.load()
         assert picture.format == "PNG"
+
+
+def test_a_name_that_is_no_pictures_is_refused(tmp_path):
+    found = find_rate(Curve(), Recipe(), quiet=True)
+    with pytest.raises(OptionError, match=r"rates.csv: what fits is a picture's name"):
+        found.plot(tmp_path / "rates.csv")
+    assert not any(tmp_path.iterdir())

@@ -37,16 +37,16 @@ class Given(Lesson[object]):
 
     def __init__(self, model, batches, loss, validate, steps):
         self.model, self.steps = model, steps
-        self._batches, self.loss, self.validate = batches, loss, validate
+        self._batches, self._loss, self._validate = batches, loss, validate
 
     def batches(self, epoch, begin):
         return list(self._batches(epoch))[begin:] if begin else self._batches(epoch)
 
     def loss(self, batch):
-        raise NotImplementedError
+        return self._loss(batch)
 
     def validate(self):
-        raise NotImplementedError
+        return self._validate()
 
 
 def learn(model, plan, *, steps=3, validate=None, loss=None, batches=None):

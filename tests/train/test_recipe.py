@@ -275,3 +275,15 @@ def test_the_weights_that_are_kept_are_the_mean():
     way = (weights(mean) - weights(begun)) / (weights(last) - weights(begun))
     assert way.min() > 0.3
     assert way.max() < 0.9
+
+
+def test_a_batch_without_targets_says_nothing():
+    class Empty(Curve):
+        def weight(self, batch):
+            return 0.0
+
+    lesson = Empty()
+    begun = weights(lesson)
+    done = Stepper(lesson, Recipe(optimizer="sgd")).step([torch.rand(8, 1)], 1.0)
+    assert (done.loss, done.weight, done.norm) == (0.0, 0.0, 0.0)
+    assert torch.equal(weights(lesson), begun)

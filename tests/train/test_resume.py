@@ -242,6 +242,31 @@ def test_the_random_states_of_numpy_and_python_go_on_too():
     assert any(found[n : n + 5] == expected[4:] for n in range(90))
 
 
+HARM = {
+    "the optimizer's": lambda tensors: tensors.update({"optimizer/0/exp_avg": torch.ones(3, 3)}),
+    "a parameter that is not there": lambda tensors: tensors.update(
+        {"optimizer/99/exp_avg": torch.ones(1)}
+    ),
+    "the best": lambda tensors: tensors.update({"best/0.weight": torch.ones(3, 3)}),
+    "the mean": lambda tensors: tensors.update({"average/0": torch.ones(3, 3)}),
+    "weights": lambda tensors: tensors.update({"model/0.weight": torch.ones(3, 3)}),
+    "random states": lambda tensors: tensors.update({"random/cpu": torch.ones(3)}),
+}
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_a_checkpoint_made_to_harm_is_refused_before_a_step(tmp_path, harm):
+    recipe = RECIPES["averaged, accumulated"]
+    with pytest.raises(DeathError):
+        train(Curve(dies=30), plan(recipe), course(tmp_path))
+    kept = read_checkpoint(tmp_path / "run")
+    tensors = dict(kept.tensors)
+    HARM[harm](tensors)
+    room.write_checkpoint(room.Checkpoint(tensors, kept.facts), tmp_path / "run")
+    with pytest.raises(RunFolderError, match="its checkpoint does not fit"):
+        train(Curve(dies=1), plan(recipe), course(tmp_path, resume=True))
+
+
 # --- numbers that are not finite
 
 

@@ -3,7 +3,7 @@
 import argparse
 import csv
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recurra.tasks import Estimator
@@ -30,11 +30,16 @@ def add_fields(
             _add(group, known[field])
 
 
-def from_args(estimator: "type[Estimator]", args: argparse.Namespace) -> "Estimator":
-    """The estimator that the flags describe."""
+def given(estimator: "type[Estimator]", args: argparse.Namespace) -> dict[str, Any]:
+    """The fields whose flags were given."""
     from recurra.tasks.parameters import parameters
 
-    return estimator(**{name: getattr(args, name) for name in parameters(estimator)})
+    return {name: getattr(args, name) for name in parameters(estimator) if hasattr(args, name)}
+
+
+def from_args(estimator: "type[Estimator]", args: argparse.Namespace) -> "Estimator":
+    """The estimator that the flags describe."""
+    return estimator(**given(estimator, args))
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -45,15 +50,17 @@ def names(text: str) -> tuple[str, ...]:
 def _add(group: "argparse._ArgumentGroup", parameter: "Parameter") -> None:
     flag = "--" + parameter.name.replace("_", "-")
     meaning = parameter.meaning.replace("%", "%%")
+    # A flag that was not given leaves no trace, so that one given with its default is told apart.
+    unsaid = argparse.SUPPRESS
     if parameter.kind is bool:
-        group.add_argument(flag, action="store_true", help=meaning)
+        group.add_argument(flag, action="store_true", default=unsaid, help=meaning)
         return
     if parameter.default not in (None, ()):
         meaning += f" ({parameter.default})"
     group.add_argument(
         flag,
         type=names if parameter.many else parameter.kind,
-        default=parameter.default,
+        default=unsaid,
         choices=parameter.choices or None,
         metavar=None if parameter.choices else _metavar(parameter),
         help=meaning,

@@ -6,9 +6,11 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recurra.cli.flags import given
+
 if TYPE_CHECKING:
     from recurra.tasks import Estimator
-    from recurra.train import Course
+    from recurra.train import Checkpoint, Course
 
 # Fields that may differ from those that a training began with.
 FREE = ("epochs", "patience", "minutes", "checkpoint_minutes", "quiet")
@@ -58,16 +60,32 @@ def resumed(args: argparse.Namespace) -> "tuple[Estimator, str, str | None, Cour
     from recurra.train import read_checkpoint
 
     folder: Path = args.resume
-    about = read_checkpoint(folder).facts.get("about", {})
-    if about.get("task") != args.task:
+    about = _about(read_checkpoint(folder), folder)
+    if about["task"] != args.task:
         raise RunFolderError(
-            f"{folder}: a training of the task {about.get('task')!r}, not of {args.task!r}"
+            f"{folder}: a training of the task {about['task']!r}, not of {args.task!r}"
         )
     kind = TASKS[args.task]
     fields = fields_from_json(kind, about["fields"], folder)
     estimator = kind(**{**fields, **_changes(kind, fields, args)})
     data, valid = args.data or about["data"], args.valid or about["valid"]
     return estimator, data, valid, course(estimator, data, valid, folder, resume=True)
+
+
+def _about(checkpoint: "Checkpoint", folder: Path) -> dict[str, Any]:
+    """What a training that was begun by a command says of itself."""
+    from recurra.errors import RunFolderError
+
+    about = checkpoint.facts.get("about")
+    kinds = {"task": str, "fields": dict, "data": str, "valid": str | None}
+    if not isinstance(about, dict) or not all(
+        name in about and isinstance(about[name], kind) for name, kind in kinds.items()
+    ):
+        raise RunFolderError(
+            f"{folder}: its checkpoint does not say what it learns from; go on in Python, with "
+            "Course(folder=…, resume=True)"
+        )
+    return about
 
 
 def _changes(
@@ -80,16 +98,13 @@ def _changes(
     for flag in ("out", "find_lr", "ray"):
         if getattr(args, flag) is not None:
             raise OptionError(f"--{flag.replace('_', '-')} does not go with --resume")
-    changes = {}
-    for name, parameter in parameters(kind).items():
-        value = parameter.to_json(getattr(args, name))
-        if value in (parameter.to_json(parameter.default), parameter.to_json(fields[name])):
-            continue
-        if name not in FREE:
+    known, changes = parameters(kind), given(kind, args)
+    for name, value in changes.items():
+        before = fields.get(name, known[name].default)
+        if name not in FREE and known[name].to_json(value) != known[name].to_json(before):
             flag = name.replace("_", "-")
             raise OptionError(
-                f"--{flag} is {value}, the training began with {fields[name]}; leave it out, or "
+                f"--{flag} is {value}, the training began with {before}; leave it out, or "
                 "begin anew without --resume"
             )
-        changes[name] = value
-    return changes
+    return {name: value for name, value in changes.items() if name in FREE}

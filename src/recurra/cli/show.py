@@ -41,8 +41,8 @@ def number(value: float) -> str:
 def show_rates(found: "Rates", lines: int = 12) -> None:
     """Some of the rates that were tried, the loss at each as a bar, and the suggestion."""
     every = max(1, len(found.rates) // lines)
-    most = max(found.losses)
+    most = max(*map(abs, found.losses), 1e-30)
     print("rate      loss, smoothed")
     for rate, loss in list(zip(found.rates, found.losses, strict=True))[::every]:
-        print(f"{rate:<9.1e} {number(loss):>10}  {'█' * round(30 * loss / most)}")
+        print(f"{rate:<9.1e} {number(loss):>10}  {'█' * round(30 * loss / most)}".rstrip())
     print(f"suggested {found.suggested:.2g}, where the loss falls fastest")

@@ -121,6 +121,8 @@ def _learn_on_ray(args: argparse.Namespace) -> int:
     storage = args.ray_storage or out.with_name(f"{out.name}-ray")
     estimator = from_args(TASKS[args.task], args)
     learned = fit_on_ray(estimator, args.data, args.valid, workers=args.ray, storage=storage)
+    if args.out is None:
+        out = run_place(args)  # another training may have taken the number in the meantime
     learned.save(out)
     if args.diagnose:
         _diagnose(learned, args.data, args.valid, out)
@@ -157,12 +159,13 @@ def _begun(args: argparse.Namespace, out: Path) -> "tuple[Estimator, str, str | 
 def _find_rate(args: argparse.Namespace) -> int:
     from recurra.cli.show import show_rates
     from recurra.tasks import TASKS
-    from recurra.train import find_rate, one_thread
+    from recurra.train import check_picture, find_rate, one_thread
 
+    check_picture(args.find_lr)
     estimator = from_args(TASKS[args.task], args)
-    lesson = estimator.lesson(args.data, args.valid)
+    plan, lesson = estimator.plan(), estimator.lesson(args.data, args.valid)
     with one_thread():
-        found = find_rate(lesson, estimator.plan().recipe, quiet=args.quiet)
+        found = find_rate(lesson, plan.recipe, quiet=plan.quiet)
     show_rates(found)
     found.plot(args.find_lr)
     print(f"drawn     {args.find_lr}")

@@ -3,9 +3,9 @@
 import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from recurra.cli.flags import add_debug, add_fields, names
+from recurra.cli.flags import add_debug, add_fields, given, names
 from recurra.cli.place import run_name, run_place
 from recurra.cli.status import INTERRUPTED
 
@@ -17,13 +17,11 @@ HELP = "find the fields that learn best from data, and write a run folder"
 # A field that means something else here.
 ASIDE = ("minutes",)
 SHOWN, BAR = 5, 24
-UNSAID = object()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One subcommand a task; a field that is given is not searched."""
     from recurra.tasks import TASKS
-    from recurra.tasks.parameters import parameters
 
     tasks = parser.add_subparsers(dest="task", metavar="TASK", required=True)
     for name, estimator in TASKS.items():
@@ -31,9 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         task = tasks.add_parser(name, help=meaning, description=meaning)
         _add_own(task)
         add_fields(task, estimator, without=ASIDE)
-        task.set_defaults(**dict.fromkeys(parameters(estimator), UNSAID))
-        # Here it is the tuning's, and it has no field's default.
-        task.set_defaults(minutes=None)
         add_debug(task)
 
 
@@ -139,18 +134,14 @@ def _estimator(args: argparse.Namespace) -> "tuple[Estimator, list[str]]":
     from recurra.tasks.parameters import parameters
 
     known = parameters(TASKS[args.task])
-    given: dict[str, Any] = {
-        name: getattr(args, name)
-        for name in known
-        if name not in ASIDE and getattr(args, name) is not UNSAID
-    }
-    estimator = TASKS[args.task](**given)
+    fixed = {k: v for k, v in given(TASKS[args.task], args).items() if k not in ASIDE}
+    estimator = TASKS[args.task](**fixed)
     if args.search is None:
-        free = [name for name in known if known[name].search is not None and name not in given]
+        free = [name for name in known if known[name].search is not None and name not in fixed]
         return estimator, free
     search = [name.replace("-", "_") for name in args.search]
     for name in search:
-        if name in given:
+        if name in fixed:
             flag = name.replace("_", "-")
             raise OptionError(f"--search names {name}, which --{flag} fixes; drop one of them")
     return estimator, search

@@ -68,9 +68,16 @@ class Average:
         return {str(number): value for number, value in enumerate(self._mean)}
 
     def restore(self, state: Mapping[str, Tensor], count: int) -> None:
-        """Go on with a mean of so many steps."""
-        self._mean = [state[str(number)].clone() for number in range(len(state))]
-        self.count = count
+        """Go on with a mean of so many steps.
+
+        Raises:
+            ValueError: it is that of another model.
+        """
+        mean = [state[str(number)].clone() for number in range(len(state))]
+        shapes = [value.shape for value in mean]
+        if mean and shapes != [weight.shape for weight in self._weights]:
+            raise ValueError("a mean of other weights")
+        self._mean, self.count = mean, count
 
     def _begin(self) -> None:
         self._mean = [weight.clone() for weight in self._weights]

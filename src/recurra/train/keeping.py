@@ -124,7 +124,7 @@ class Keeper(Generic[Batch]):
         self._check(checkpoint, folder)
         try:
             return self._restore(checkpoint)
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise RunFolderError(f"{folder}: its checkpoint does not fit: {error}") from error
 
     def _checkpoint(self, standing: Standing, carried: list[Mapping[str, Tensor]]) -> Checkpoint:
@@ -166,7 +166,10 @@ class Keeper(Generic[Batch]):
 
     def _restore(self, checkpoint: Checkpoint) -> Standing:
         facts, own = checkpoint.facts, of_rank(self._ranks.part.rank)
-        self._lesson.model.load_state_dict(checkpoint.part("model"))
+        best = checkpoint.part("best")
+        # The best weights fit where the last ones do: they are tried on, and then put aside.
+        for weights in (*([best] if best else []), checkpoint.part("model")):
+            self._lesson.model.load_state_dict(weights)
         optimizer, average = checkpoint.part("optimizer"), checkpoint.part("average")
         self._stepper.restore(optimizer, average, facts["count"])
         self._lesson.restore(checkpoint.part(f"{own}lesson"))
@@ -176,6 +179,6 @@ class Keeper(Generic[Batch]):
         return Standing(
             history=History([Epoch(**epoch) for epoch in facts["history"]]),
             tally=Tally(**facts["tally"]),
-            best=checkpoint.part("best"),
+            best=best,
             seconds=facts["seconds"],
         )

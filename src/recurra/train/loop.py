@@ -131,8 +131,9 @@ class Training(Generic[Batch]):
         if self._lesson.ahead:
             batches = ahead(batches, self._lesson.ahead)
         recipe, rate = self._plan.recipe, self._factor()
+        moving = moves(recipe)
         for some in _several(batches, recipe.accumulate):
-            rate = self._factor() if moves(recipe) else rate
+            rate = self._factor() if moving else rate
             done = self._stepper.step(some, rate)
             tally.done += len(some)
             if isinstance(done, Done):

@@ -12,6 +12,25 @@ from recurra.train.history import Epoch
 REFRESH = 0.1
 
 
+def progress_bar(console: Console, before_time: str = "") -> Progress:
+    """A bar with the time left; it shows on a terminal alone, and is gone in the end.
+
+    Args:
+        before_time: a word between the bar and the time.
+    """
+    words = [TextColumn(before_time)] if before_time else []
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        *words,
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
 class Report:
     """Shows how training goes, on standard error.
 
@@ -28,16 +47,7 @@ class Report:
         self._seconds = None if minutes is None else 60 * minutes
         self._begun = self._shown = time.monotonic()
         self._done = 0
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("at most"),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
-        )
+        self._bar = progress_bar(self._console, "at most")
         self._task = self._bar.add_task(f"epoch 1/{epochs}", total=epochs * steps)
 
     def __enter__(self) -> "Report":

@@ -65,6 +65,8 @@ class Stepper(Generic[Batch]):
         self._loss = ranks.loss_of(lesson)
         self._parameters = [p for p in lesson.model.parameters() if p.requires_grad]
         self.optimizer = make_optimizer(lesson.model, recipe)
+        groups = self.optimizer.param_groups
+        self._numbered = [parameter for group in groups for parameter in group["params"]]
         self.average = Average(lesson.model, recipe)
         self._rate = math.nan
         half = recipe.precision == "bfloat16"
@@ -114,13 +116,20 @@ class Stepper(Generic[Batch]):
     def restore(
         self, optimizer: Mapping[str, Tensor], average: Mapping[str, Tensor], count: dict[str, Any]
     ) -> None:
-        """Go on with what `state` gave."""
+        """Go on with what `state` gave.
+
+        Raises:
+            ValueError: it is that of another model.
+        """
         self.count = Count(**count)
         self.average.restore(average, self.count.averaged)
         states: dict[int, dict[str, Any]] = {}
         for name, value in optimizer.items():
             number, _, key = name.partition("/")
             states.setdefault(int(number), {})[key] = value
+            # What an optimizer keeps of a weight is a number or as large as the weight.
+            if value.ndim and value.shape != self._numbered[int(number)].shape:
+                raise ValueError(f"what the optimizer keeps, {name}, is {tuple(value.shape)}")
         now = self.optimizer.state_dict()
         self.optimizer.load_state_dict({**now, "state": states})
 

@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import os
+import sys
 from pathlib import Path
 
 HERE, EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
@@ -18,6 +19,8 @@ def swap(one: Path, other: Path) -> bool:
     Raises:
         OSError: it refused.
     """
+    if sys.platform != "linux":
+        return False
     call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if call is None:
         return False

@@ -3,8 +3,8 @@
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from recurra.train.progress import progress_bar
 from recurra.tune.outcome import Attempt, written
 
 
@@ -19,15 +19,7 @@ class Report:
     def __init__(self, trials: int | None, quiet: bool) -> None:
         self._console = Console(stderr=True, quiet=quiet)
         self._best: Attempt | None = None
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
-        )
+        self._bar = progress_bar(self._console)
         self._task = self._bar.add_task("tuning", total=trials)
 
     def __enter__(self) -> "Report":

@@ -7,6 +7,7 @@ trial that is found running was killed. It is marked as failed, for no reason, a
 import fcntl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,10 +78,8 @@ def tell_failed(study: "Study", number: int) -> None:
 
 
 def _need_optuna() -> None:
-    try:
-        import optuna  # noqa: F401
-    except ImportError as error:
-        raise MissingPackageError("tuning needs Optuna; pip install 'recurra[tune]'") from error
+    if find_spec("optuna") is None:
+        raise MissingPackageError("tuning needs Optuna; pip install 'recurra[tune]'")
 
 
 @contextmanager

@@ -51,10 +51,11 @@ class Gates:
     def shares(self) -> dict[str, tuple[float, float]]:
         """By a gate's name the shares of its units that are stuck shut, and stuck open."""
         most = NEARLY * self._moments
-        return {
-            name: tuple((count >= most).float().mean().item() for count in counts)  # type: ignore[misc]
-            for name, counts in self._counts.items()
-        }
+        found = {}
+        for name, counts in self._counts.items():
+            shut, opened = ((count >= most).float().mean().item() for count in counts)
+            found[name] = shut, opened
+        return found
 
     def _count(self, name: str, value: Tensor) -> None:
         found = [(value < SHUT).sum(0), (value > OPEN).sum(0)]
