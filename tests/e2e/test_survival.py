@@ -178,4 +178,4 @@ def test_rates_are_tried_printed_and_drawn(place, capsys, monkeypatch):
     assert (place / "learning-rates.png").stat().st_size > 5000
     rate = float(shown[-3].split()[1].rstrip(","))
     assert 1e-5 < rate < 1
-    assert shown[-1].endswith(f"--learning-rate {rate:.2g}")
+    assert shown[-1] == f"next      --learning-rate {rate:.2g} in the place of --find-lr"

@@ -60,7 +60,9 @@ def run(args: argparse.Namespace) -> int:
     if args.resume is not None:
         return _learn(*resumed(args), out=args.resume, look=args.diagnose)
     if args.data is None:
-        raise OptionError(f"recurra train {args.task}: DATA is missing; the file to learn from")
+        raise OptionError(
+            f"train {args.task}: DATA is missing; name the file to learn from before the options"
+        )
     if args.find_lr is not None:
         return _find_rate(args)
     if args.ray is not None:
@@ -169,5 +171,5 @@ def _find_rate(args: argparse.Namespace) -> int:
     show_rates(found)
     found.plot(args.find_lr)
     print(f"drawn     {args.find_lr}")
-    print(f"next      recurra train {args.task} {args.data} --learning-rate {found.suggested:.2g}")
+    print(f"next      --learning-rate {found.suggested:.2g} in the place of --find-lr")
     return 0

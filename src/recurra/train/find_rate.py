@@ -25,6 +25,7 @@ from recurra.train.stepper import Done, Stepper
 from recurra.train.untouched import untouched
 
 Floats = NDArray[np.float64]
+INK, SUGGESTED = "#30343b", "#c2410c"
 
 LOW, HIGH, STEPS = 1e-6, 10.0, 120
 # Steps over which losses are smoothed; by how much the last of them may exceed the best before the
@@ -61,11 +62,9 @@ class Rates:
 
         figure = Figure(figsize=(7, 4), layout="constrained")
         axes: Any = figure.subplots()
-        axes.plot(self.rates, self.losses)
-        axes.axvline(self.suggested, color="tab:orange", linestyle="--")
-        axes.annotate(
-            f" {self.suggested:.1e}", (self.suggested, max(self.losses)), color="tab:orange"
-        )
+        axes.plot(self.rates, self.losses, color=INK)
+        axes.axvline(self.suggested, color=SUGGESTED, linestyle="--")
+        axes.annotate(f" {self.suggested:.1e}", (self.suggested, max(self.losses)), color=SUGGESTED)
         axes.set(xscale="log", xlabel="learning rate, per step", ylabel="smoothed training loss")
         axes.set_title("Learning-rate range test")
         axes.spines[["top", "right"]].set_visible(False)
