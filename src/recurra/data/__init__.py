@@ -1,4 +1,4 @@
-"""From files to panels: series on one grid of time, their season and their scale."""
+"""From files to what is learned from: series on a grid of time, texts as token ids."""
 
 from recurra.data.buckets import buckets, padding
 from recurra.data.grid import Grid
@@ -11,11 +11,15 @@ from recurra.data.season import Season, find_season
 from recurra.data.shuffle import Pool, block_order, pools
 from recurra.data.table import read_table
 from recurra.data.tokens import Tokens, byte_tokens, read_tokens, token_type, write_tokens
+from recurra.data.vocabularies import VOCABULARIES, fit_vocabulary, vocabulary_from_json
+from recurra.data.vocabulary import Decoder, Vocabulary
 from recurra.data.windows import Context, CovariateScaler, Targets, Windows, tail
 
 __all__ = [
+    "VOCABULARIES",
     "Context",
     "CovariateScaler",
+    "Decoder",
     "Grid",
     "Panel",
     "Pool",
@@ -26,12 +30,14 @@ __all__ = [
     "Season",
     "Targets",
     "Tokens",
+    "Vocabulary",
     "Windows",
     "block_order",
     "buckets",
     "byte_tokens",
     "each_series",
     "find_season",
+    "fit_vocabulary",
     "padding",
     "pools",
     "read_panel",
@@ -39,5 +45,6 @@ __all__ = [
     "read_tokens",
     "tail",
     "token_type",
+    "vocabulary_from_json",
     "write_tokens",
 ]
