@@ -2,6 +2,14 @@
 
 from recurra.models.autoregressive import AutoregressiveForecaster
 from recurra.models.blend import Blend
+from recurra.models.sampling import Choice, Sampler, probabilities
 from recurra.models.segment import SegmentForecaster
 
-__all__ = ["AutoregressiveForecaster", "Blend", "SegmentForecaster"]
+__all__ = [
+    "AutoregressiveForecaster",
+    "Blend",
+    "Choice",
+    "Sampler",
+    "SegmentForecaster",
+    "probabilities",
+]
