@@ -7,7 +7,7 @@ with one between two words, and none around a newline.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from recurra.data.vocabulary import (
     Decoder,
     Vocabulary,
     check_errors,
+    check_id,
     check_ids,
     check_tokens,
     check_whole,
@@ -34,8 +35,8 @@ class WordDecoder(Decoder):
     def __init__(self, words: Sequence[str]) -> None:
         self._words, self._blank = words, False
 
-    def push(self, token: int) -> str:
-        (place,) = check_ids(Words.kind, [token], len(self._words) + 1)
+    def push(self, token: SupportsIndex) -> str:
+        place = check_id(Words.kind, token, len(self._words) + 1)
         if place == len(self._words):
             return ""
         word: str = self._words[place]
@@ -90,15 +91,15 @@ class Words(Vocabulary):
     def decoder(self) -> Decoder:
         return WordDecoder(self.words)
 
-    def name(self, token: int) -> str:
-        (place,) = check_ids(self.kind, [token], len(self))
+    def name(self, token: SupportsIndex) -> str:
+        place = check_id(self.kind, token, len(self))
         return SEPARATOR if place == self.separator else shown(self.words[place])
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "words": list(self.words), "lowercase": self.lowercase}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: dict[str, Any]) -> "Words":
         words, lowercase = check_tokens(cls.kind, data, "words"), data.get("lowercase")
         if not isinstance(lowercase, bool) or set(data) - {"kind", "words", "lowercase"}:
             raise DataError(f'{cls.kind}: "lowercase" is {lowercase!r}, or more is said than known')
