@@ -142,6 +142,12 @@ def test_the_most_frequent_words_are_kept_and_the_rest_counts_as_unknown():
     assert vocabulary.decode(ids) == "<unk> a <unk>"
 
 
+def test_a_word_too_long_for_a_file_is_unknown():
+    vocabulary = fit_vocabulary("words", ["a" * 70_000 + " b"])
+    assert vocabulary.words == ("<unk>", "b", "\n")
+    assert vocabulary_from_json(vocabulary.to_json()).words == vocabulary.words
+
+
 def test_unknown_characters_are_named_or_replaced():
     vocabulary = fit_vocabulary("characters", ["abc"])
     with pytest.raises(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from recurra.data.tokens import Ids, token_type
 from recurra.data.vocabulary import (
+    MOST_LENGTH,
     SEPARATOR,
     Decoder,
     Vocabulary,
@@ -123,9 +124,10 @@ def fit_words(blocks: Iterable[str], size: int, lowercase: bool) -> Words:
         check_whole("text", [block])
         counts.update(_split(block, lowercase))
     apart = {UNKNOWN, NEWLINE}
-    kept = _ordered({word: count for word, count in counts.items() if word not in apart})
-    kept, rare = kept[: size - len(apart)], kept[size - len(apart) :]
-    counts[UNKNOWN] += sum(counts[word] for word in rare)
+    # What is too long for a file is no word.
+    kept = [word for word in _ordered(counts) if word not in apart and len(word) <= MOST_LENGTH]
+    kept = kept[: size - len(apart)]
+    counts[UNKNOWN] = counts.total() - sum(counts[word] for word in [*kept, NEWLINE])
     return Words(_ordered({word: counts[word] for word in [*kept, *apart]}), lowercase)
 
 
