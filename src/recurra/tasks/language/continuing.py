@@ -11,6 +11,8 @@ from recurra.train import Tokens
 
 # Tokens of a prompt that are read at once.
 STEPS = 1024
+# Tokens at its end that the next one may belong to: those of one character.
+OPEN = 4
 
 
 def continued(
@@ -34,8 +36,9 @@ def continued(
     for begin in range(0, len(prompt), STEPS):
         part = np.asarray(prompt[begin : min(begin + STEPS, len(prompt))], np.int64)
         scores = stream.push(part[None])[:, -1]
-        for token in part.tolist():
-            decoder.push(token)
+    # What a prompt leaves open: a blank, or a character of which bytes are missing.
+    for token in np.asarray(prompt[max(0, len(prompt) - OPEN) :]).tolist():
+        decoder.push(token)
     for _ in range(length):
         token = sampler.draw(scores)
         if token[0] == learned.separator:
