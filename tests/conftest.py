@@ -40,6 +40,7 @@ QUICK: dict[str, dict[str, Any]] = {
         "quiet": True,
     },
     "language": {
+        "tokens": "characters",
         "hidden_size": 8,
         "streams": 8,
         "window": 32,
