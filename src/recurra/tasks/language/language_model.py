@@ -1,6 +1,6 @@
 """The estimator."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import MISSING, dataclass, field, fields, replace
 from io import StringIO
@@ -29,8 +29,8 @@ from recurra.tasks.learning import LEARNING, Learning
 from recurra.tasks.search import Choices, Range
 from recurra.train import Course, History, Plan, Run, Tokens, Truncated, load_run, save_run
 
-# Tokens of an answer.
-LENGTH = 400
+# Tokens of an answer, and of the text that a run folder shows.
+LENGTH, SAMPLE = 400, 600
 # Any token, as probable as it is.
 ANY = Choice()
 # What is written between two documents.
@@ -371,7 +371,12 @@ class LanguageModel(Learning, Estimator):
             data=self.data_,
             checkpoint=self._checkpoint,
         )
-        save_run(run, Path(folder), {"training.png": self.plot_history})
+        own = "".join(self.writer().write(SAMPLE))
+        draw: dict[str, Callable[[Path], object]] = {
+            "training.png": self.plot_history,
+            "sample.txt": lambda path: path.write_text(own, encoding="utf-8", newline=""),
+        }
+        save_run(run, Path(folder), draw)
 
     @classmethod
     def load(cls, folder: str | Path) -> "LanguageModel":
