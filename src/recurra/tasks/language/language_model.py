@@ -1,6 +1,6 @@
 """The estimator."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import MISSING, dataclass, field, fields, replace
 from io import StringIO
@@ -371,11 +371,7 @@ class LanguageModel(Learning, Estimator):
             data=self.data_,
             checkpoint=self._checkpoint,
         )
-        own = "".join(self.writer().write(SAMPLE))
-        draw: dict[str, Callable[[Path], object]] = {
-            "training.png": self.plot_history,
-            "sample.txt": lambda path: path.write_text(own, encoding="utf-8", newline=""),
-        }
+        draw = {"training.png": self.plot_history, "sample.txt": self._write_sample}
         save_run(run, Path(folder), draw)
 
     @classmethod
@@ -405,6 +401,11 @@ class LanguageModel(Learning, Estimator):
         if self.document == "file" or not text.strip():
             return self.vocabulary_.encode(text, errors)
         return read(Files(StringIO(text)), self.vocabulary_, self.document, errors).ids
+
+    def _write_sample(self, path: Path) -> None:
+        """A text of the model's own, the same each time."""
+        own = "".join(self.writer().write(SAMPLE))
+        path.write_text(own, encoding="utf-8", newline="")
 
     def _prepared(self, data: Given, valid: Given | None) -> Fit:
         """All that a fit decides before it learns, in silence."""
