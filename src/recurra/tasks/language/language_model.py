@@ -29,8 +29,8 @@ from recurra.tasks.learning import LEARNING, Learning
 from recurra.tasks.search import Choices, Range
 from recurra.train import Course, History, Plan, Run, Tokens, Truncated, load_run, save_run
 
-# Tokens of an answer.
-LENGTH = 400
+# Tokens of an answer, and of the text that a run folder shows.
+LENGTH, SAMPLE = 400, 600
 # Any token, as probable as it is.
 ANY = Choice()
 # What is written between two documents.
@@ -356,7 +356,8 @@ class LanguageModel(Learning, Estimator):
             data=self.data_,
             checkpoint=self._checkpoint,
         )
-        save_run(run, Path(folder), {"training.png": self.plot_history})
+        draw = {"training.png": self.plot_history, "sample.txt": self._write_sample}
+        save_run(run, Path(folder), draw)
 
     @classmethod
     def load(cls, folder: str | Path) -> "LanguageModel":
@@ -385,6 +386,11 @@ class LanguageModel(Learning, Estimator):
         if self.document == "file" or not text.strip():
             return self.vocabulary_.encode(text, errors)
         return read(Files(StringIO(text)), self.vocabulary_, self.document, errors).ids
+
+    def _write_sample(self, path: Path) -> None:
+        """A text of the model's own, the same each time."""
+        own = "".join(self.writer().write(SAMPLE))
+        path.write_text(own, encoding="utf-8", newline="")
 
     def _prepared(self, data: Given, valid: Given | None) -> Fit:
         """All that a fit decides before it learns, in silence."""
