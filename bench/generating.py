@@ -6,6 +6,7 @@ The peer is the same network of torch's modules, in the loop that one writes wit
 import argparse
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,8 @@ from torch import Tensor, nn
 from bench.memory import status
 from bench.rows import Row, wanted
 from bench.timing import FULL, QUICK, Budget, Call, interleave
-from recurra.data import Characters, Vocabulary
+from recurra.cells import Cell
+from recurra.data import fit_vocabulary
 from recurra.models import Choice
 from recurra.tasks.language import Writer
 from recurra.tasks.language.learned import Learned
@@ -61,7 +63,7 @@ def growth(characters: int) -> Row:
 def untaught(width: int) -> Learned:
     """An LSTM of random weights over V - 1 characters."""
     torch.manual_seed(0)
-    vocabulary: Vocabulary = Characters("\ufffd\n" + "".join(map(chr, range(33, 33 + V - 3))))
+    vocabulary = fit_vocabulary("characters", ["".join(map(chr, range(32, 32 + V - 2)))])
     still = ("dropout", "layer_dropout", "embedding_dropout", "input_dropout", "weight_dropout")
     setting = Setting(
         vocab_size=len(vocabulary),
@@ -86,11 +88,17 @@ def _skip(text: Iterator[str], count: int) -> None:
         pass
 
 
+def of_torch(cell: Cell[Any]) -> nn.LSTM:
+    """The same layer of torch's."""
+    layer = nn.LSTM(cell.input_size, cell.output_size, batch_first=True)
+    layer.load_state_dict({f"{k}_l0": v for k, v in cell.state_dict().items()})
+    return layer
+
+
 def _torch(learned: Learned) -> Call:
     """The same table, layer and head of torch's, one step after another."""
     table, cell, head = learned.network.as_cell().layers
-    layer = nn.LSTM(cell.input_size, cell.output_size, batch_first=True)
-    layer.load_state_dict({f"{k}_l0": v for k, v in cell.state_dict().items()})
+    layer = of_torch(cell)
     state: tuple[Tensor, Tensor] | None = None
     token = torch.zeros(1, 1, dtype=torch.int64)
 
