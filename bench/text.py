@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bench import generating
 from bench.rows import Row, wanted
 from bench.timing import Budget, Call, compare, shown
 from recurra.cells import CELLS
@@ -54,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Iterator[Any]:
-    """A row for each cell and precision that is wanted, and its tokens a second."""
+    """Tokens a second while learning, for each cell and precision; and those of generation."""
 
     def timed(budget: Budget) -> Iterator[Any]:
         for name in TORCH:
@@ -64,6 +65,9 @@ def run(args: argparse.Namespace) -> Iterator[Any]:
                     yield from beside(case, name, precision, args.threads, budget)
 
     yield from shown("text", args.threads, args.quick, timed)
+    for row in generating.rows(args):
+        row.show()
+        yield row
 
 
 def beside(

@@ -25,7 +25,7 @@ from recurra.tasks.language.texts import (
     read,
 )
 from recurra.tasks.language.wishes import Wishes
-from recurra.train import Course, History, Plan, Tokens, Truncated, train
+from recurra.train import Course, History, Plan, Tokens, Truncated, this_part, train
 
 # A text with fewer tokens is none to learn from.
 FEWEST = 100
@@ -192,6 +192,8 @@ class Fit:
     def _sizes(self, course: Course) -> tuple[int, int]:
         """Streams and window: as wished, smaller ones for a short text, or those of a probe."""
         wishes, tokens = self.wishes, len(self.training)
+        if wishes.probe and this_part().of > 1:
+            raise OptionError("--probe is for one process alone; give --streams and --window")
         if wishes.probe and course.resume:
             return begun_with(course)
         if wishes.probe:
