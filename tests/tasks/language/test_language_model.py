@@ -68,6 +68,13 @@ def test_a_measure_is_what_the_scores_say(model, trained, tmp_path):
     assert "nats a token" in measures.verdict
 
 
+def test_bits_are_by_the_characters_of_the_text_and_not_by_tokens(by_lines):
+    measures = by_lines.measure(StringIO("a cat ran off\nthe dog sat on\n"))
+    assert measures.about == "on text: 29 tokens, 27 characters"
+    total = 29 * measures.metrics["nats"] / math.log(2)
+    assert measures.metrics["bits_per_char"] == pytest.approx(total / 27)
+
+
 def test_unknown_characters_are_counted_and_named(model, tmp_path):
     (tmp_path / "part.txt").write_text("The Straße and the Eß.\n")
     assert ", 4 of the tokens unknown ('S', 'ß', 'E')" in model.measure(tmp_path / "part.txt").about
