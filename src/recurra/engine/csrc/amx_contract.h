@@ -14,7 +14,7 @@ namespace recurra::RECURRA_LEVEL {
 constexpr int64_t kBandTiles = 8, kBand = kBandTiles * kSide;
 constexpr int64_t kPanelSide = 2 * kSide;
 // Steps of k whose part of a panel stays in the first cache.
-constexpr int64_t kNearDepths = 16;
+constexpr int64_t kNearDepths = 8;
 
 RECURRA_INLINE int64_t panels_of(int64_t N) { return (N + kPanelSide - 1) / kPanelSide; }
 

@@ -3,9 +3,9 @@
 //   packed    panels of two tiles of columns, one behind the other: [K / 32][tiles of the panel],
 //             filled with 0 up to whole tiles
 //
-// Rows become bfloat16 once, kStripRows of them at a time. K is cut into blocks, whose part of a
-// panel stays in the first cache while the rows of a strip pass over it; between blocks the sums
-// wait in y.
+// Rows become bfloat16 once, kStripRows of them at a time. K is cut into blocks: what a strip of many
+// rows needs of a panel then stays in the first cache, or what a panel needs of few rows. Between
+// blocks the sums wait in y.
 
 #pragma once
 
@@ -15,7 +15,7 @@
 namespace recurra::RECURRA_LEVEL {
 
 constexpr int64_t kStripRows = 128;
-constexpr int64_t kBlockDepths = 16;
+constexpr int64_t kBlockDepths = 8;
 constexpr int64_t kPanelTiles = 2;
 
 // Tiles of columns.
@@ -133,10 +133,11 @@ inline void strip_columns(const Strip& s, int64_t width, const uint16_t* w, int6
 }
 
 inline void strip(const Strip& s, const uint16_t* w, bool back) {
-  const int64_t all = sides(s.N), most = s.tiles() == 1 ? 4 : 2, depth = depths(s.K);
-  const int64_t groups = (all + most - 1) / most;
-  for (int64_t k = 0; k == 0 || k < depth; k += kBlockDepths) {
-    const int64_t end = k + kBlockDepths < depth ? k + kBlockDepths : depth;
+  const bool one = s.tiles() == 1;
+  const int64_t all = sides(s.N), most = one ? 4 : 2, depth = depths(s.K);
+  const int64_t groups = (all + most - 1) / most, block = one ? 2 * kBlockDepths : kBlockDepths;
+  for (int64_t k = 0; k == 0 || k < depth; k += block) {
+    const int64_t end = k + block < depth ? k + block : depth;
     for (int64_t i = 0; i < groups; i++) {
       const int64_t t = (back ? groups - 1 - i : i) * most;
       const int64_t width = all - t < most ? all - t : most;
