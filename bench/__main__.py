@@ -11,8 +11,11 @@ from bench import (
     ett,
     forecast,
     layers,
+    ptb,
     scaling,
+    shakespeare,
     stream,
+    text,
     training,
 )
 from bench.rows import write_rows
@@ -28,6 +31,9 @@ BENCHES = {
     "capability": capability,
     "scaling": scaling,
     "training": training,
+    "text": text,
+    "shakespeare": shakespeare,
+    "ptb": ptb,
 }
 
 
