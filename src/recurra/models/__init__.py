@@ -2,6 +2,7 @@
 
 from recurra.models.autoregressive import AutoregressiveForecaster
 from recurra.models.blend import Blend
+from recurra.models.language import LanguageNetwork, Noise
 from recurra.models.segment import SegmentForecaster
 
-__all__ = ["AutoregressiveForecaster", "Blend", "SegmentForecaster"]
+__all__ = ["AutoregressiveForecaster", "Blend", "LanguageNetwork", "Noise", "SegmentForecaster"]
