@@ -3,6 +3,15 @@
 from recurra.models.autoregressive import AutoregressiveForecaster
 from recurra.models.blend import Blend
 from recurra.models.language import LanguageNetwork, Noise
+from recurra.models.pretrained import Pretrained, body_of
 from recurra.models.segment import SegmentForecaster
 
-__all__ = ["AutoregressiveForecaster", "Blend", "LanguageNetwork", "Noise", "SegmentForecaster"]
+__all__ = [
+    "AutoregressiveForecaster",
+    "Blend",
+    "LanguageNetwork",
+    "Noise",
+    "Pretrained",
+    "SegmentForecaster",
+    "body_of",
+]
