@@ -39,6 +39,15 @@ QUICK: dict[str, dict[str, Any]] = {
         "epochs": 2,
         "quiet": True,
     },
+    "language": {
+        "tokens": "characters",
+        "hidden_size": 8,
+        "streams": 8,
+        "window": 32,
+        "learning_rate": 0.02,
+        "epochs": 2,
+        "quiet": True,
+    },
 }
 
 

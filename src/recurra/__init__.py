@@ -18,6 +18,7 @@ _ROOMS = {
     "Forecaster": "recurra.tasks.forecast",
     "GRU": "recurra.cells",
     "LSTM": "recurra.cells",
+    "LanguageModel": "recurra.tasks.language",
     "RecurraError": "recurra.errors",
     "Recurrent": "recurra.layers",
     "Stack": "recurra.layers",

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from importlib.util import find_spec
 from itertools import chain
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from recurra.data.vocabulary import (
     Decoder,
     Vocabulary,
     as_bytes,
+    check_id,
     check_ids,
     check_tokens,
     check_whole,
@@ -93,15 +94,15 @@ class Bpe(Vocabulary):
     def decoder(self) -> Decoder:
         return ByteDecoder(self.kind, self._table)
 
-    def name(self, token: int) -> str:
-        (place,) = check_ids(self.kind, [token], len(self))
+    def name(self, token: SupportsIndex) -> str:
+        place = check_id(self.kind, token, len(self))
         return SEPARATOR if place == self.separator else byte_name(self._table[place])
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "pieces": list(self.pieces), "merges": list(self.merges)}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: dict[str, Any]) -> "Bpe":
         pieces = check_tokens(cls.kind, data, "pieces")
         merges = check_tokens(cls.kind, data, "merges")
         known = set(pieces)

@@ -2,7 +2,7 @@
 
 import codecs
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from recurra.data.vocabulary import (
     Decoder,
     Vocabulary,
     as_bytes,
+    check_id,
     check_ids,
     shown,
 )
@@ -33,8 +34,8 @@ class ByteDecoder(Decoder):
         self._kind, self._table = kind, table
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
-    def push(self, token: int) -> str:
-        (place,) = check_ids(self._kind, [token], len(self._table))
+    def push(self, token: SupportsIndex) -> str:
+        place = check_id(self._kind, token, len(self._table))
         return self._decoder.decode(self._table[place])
 
     def finish(self) -> str:
@@ -69,15 +70,15 @@ class Bytes(Vocabulary):
     def decoder(self) -> Decoder:
         return ByteDecoder(self.kind, TABLE)
 
-    def name(self, token: int) -> str:
-        (place,) = check_ids(self.kind, [token], SIZE)
+    def name(self, token: SupportsIndex) -> str:
+        place = check_id(self.kind, token, SIZE)
         return SEPARATOR if place == self.separator else byte_name(TABLE[place])
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: dict[str, Any]) -> "Bytes":
         if set(data) - {"kind"}:
             raise DataError(f"{cls.kind}: {sorted(map(str, data))}; only a kind is known")
         return cls()

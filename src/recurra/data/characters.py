@@ -1,7 +1,7 @@
 """Text as its characters: every code point of a training text has an id."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from recurra.data.vocabulary import (
     Decoder,
     Vocabulary,
     check_errors,
+    check_id,
     check_ids,
     check_whole,
     shown,
@@ -71,15 +72,15 @@ class Characters(Vocabulary):
     def decoder(self) -> Decoder:
         return ByteDecoder(self.kind, [*(each.encode() for each in self.characters), b""])
 
-    def name(self, token: int) -> str:
-        (place,) = check_ids(self.kind, [token], len(self))
+    def name(self, token: SupportsIndex) -> str:
+        place = check_id(self.kind, token, len(self))
         return SEPARATOR if place == self.separator else shown(self.characters[place])
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "characters": self.characters}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: dict[str, Any]) -> "Characters":
         characters = data.get("characters")
         if not isinstance(characters, str) or set(data) - {"kind", "characters"}:
             raise DataError(f'{cls.kind}: "characters" is no text, or not alone; it is damaged')

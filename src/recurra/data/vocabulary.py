@@ -7,7 +7,8 @@ ends a document. It is no part of any text, and is decoded as nothing.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Self
+from operator import index
+from typing import Any, ClassVar, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ class Decoder(ABC):
     """Ids as text, one after the other: what a token leaves open is held back until it is whole."""
 
     @abstractmethod
-    def push(self, token: int) -> str:
+    def push(self, token: SupportsIndex) -> str:
         """The text that became certain with this token; often all of its own, sometimes none.
 
         Raises:
@@ -86,7 +87,7 @@ class Vocabulary(ABC):
         """For ids that come one after the other; all pushed and finished are what `decode` says."""
 
     @abstractmethod
-    def name(self, token: int) -> str:
+    def name(self, token: SupportsIndex) -> str:
         r"""A token for people: what cannot be seen is escaped, as in `\n`.
 
         Raises:
@@ -99,7 +100,7 @@ class Vocabulary(ABC):
 
     @classmethod
     @abstractmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: dict[str, Any]) -> "Vocabulary":
         """The vocabulary that `to_json` wrote.
 
         Raises:
@@ -126,6 +127,14 @@ def check_ids(kind: str, ids: Sequence[int] | NDArray[Any], count: int) -> NDArr
         place = int(np.argmax(wrong))
         raise DataError(f"{kind}: id {array[place]} at {place}; ids are 0 … {count - 1}")
     return array.astype(np.int64)
+
+
+def check_id(kind: str, token: SupportsIndex, count: int) -> int:
+    """One id below `count`; DataError where it is not."""
+    place = index(token)
+    if not 0 <= place < count:
+        raise DataError(f"{kind}: id {place}; ids are 0 … {count - 1}")
+    return place
 
 
 def check_tokens(kind: str, data: dict[str, Any], name: str = "tokens") -> list[str]:

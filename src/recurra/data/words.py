@@ -7,17 +7,19 @@ with one between two words, and none around a newline.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recurra.data.tokens import Ids, token_type
 from recurra.data.vocabulary import (
+    MOST_LENGTH,
     SEPARATOR,
     Decoder,
     Vocabulary,
     check_errors,
+    check_id,
     check_ids,
     check_tokens,
     check_whole,
@@ -34,8 +36,8 @@ class WordDecoder(Decoder):
     def __init__(self, words: Sequence[str]) -> None:
         self._words, self._blank = words, False
 
-    def push(self, token: int) -> str:
-        (place,) = check_ids(Words.kind, [token], len(self._words) + 1)
+    def push(self, token: SupportsIndex) -> str:
+        place = check_id(Words.kind, token, len(self._words) + 1)
         if place == len(self._words):
             return ""
         word: str = self._words[place]
@@ -90,15 +92,15 @@ class Words(Vocabulary):
     def decoder(self) -> Decoder:
         return WordDecoder(self.words)
 
-    def name(self, token: int) -> str:
-        (place,) = check_ids(self.kind, [token], len(self))
+    def name(self, token: SupportsIndex) -> str:
+        place = check_id(self.kind, token, len(self))
         return SEPARATOR if place == self.separator else shown(self.words[place])
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "words": list(self.words), "lowercase": self.lowercase}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: dict[str, Any]) -> "Words":
         words, lowercase = check_tokens(cls.kind, data, "words"), data.get("lowercase")
         if not isinstance(lowercase, bool) or set(data) - {"kind", "words", "lowercase"}:
             raise DataError(f'{cls.kind}: "lowercase" is {lowercase!r}, or more is said than known')
@@ -122,9 +124,10 @@ def fit_words(blocks: Iterable[str], size: int, lowercase: bool) -> Words:
         check_whole("text", [block])
         counts.update(_split(block, lowercase))
     apart = {UNKNOWN, NEWLINE}
-    kept = _ordered({word: count for word, count in counts.items() if word not in apart})
-    kept, rare = kept[: size - len(apart)], kept[size - len(apart) :]
-    counts[UNKNOWN] += sum(counts[word] for word in rare)
+    # What is too long for a file is no word.
+    kept = [word for word in _ordered(counts) if word not in apart and len(word) <= MOST_LENGTH]
+    kept = kept[: size - len(apart)]
+    counts[UNKNOWN] = counts.total() - sum(counts[word] for word in [*kept, NEWLINE])
     return Words(_ordered({word: counts[word] for word in [*kept, *apart]}), lowercase)
 
 

@@ -3,7 +3,8 @@
     s = h wᵀ + b        nats = log(sum over v of exp(s_v)) - s_target
 
 and with smoothing e, (1 - e) of that and e of its mean over all v in the place of the target.
-A target below 0 counts nothing.
+A target below 0 counts nothing. On the CPU the scores of a few rows alone are held at a time, and
+neither threads nor other rows change a bit; elsewhere torch holds those of all.
 
 Source of the smoothing: Szegedy et al., "Rethinking the Inception Architecture for Computer
 Vision", 2016, arXiv:1512.00567, section 7.
@@ -12,11 +13,9 @@ Vision", 2016, arXiv:1512.00567, section 7.
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional as F
 
+from recurra.engine import each_nats, nats, plain_nats
 from recurra.errors import OptionError, ShapeError
-
-IGNORED = -100
 
 
 def vocabulary_nats(
@@ -39,10 +38,8 @@ def vocabulary_nats(
     if not 0 <= smoothing < 1:
         raise OptionError(f"nats: smoothing is {smoothing}, a number from 0 to below 1 fits")
     h, targets = _admit(h, w, targets)
-    scores = F.linear(h, w, b)
-    return F.cross_entropy(
-        scores, targets, ignore_index=IGNORED, reduction="sum", label_smoothing=smoothing
-    )
+    found = nats(h, w, b, targets, smoothing)
+    return plain_nats(h, w, b, targets, smoothing) if found is None else found
 
 
 def vocabulary_each(
@@ -51,25 +48,26 @@ def vocabulary_each(
     b: Float[Tensor, " V"] | None,
     targets: Int[Tensor, "*rows"],
 ) -> Float[Tensor, "*rows"]:
-    """The nats of each target.
+    """The nats of each target; where a gradient may be asked for, torch holds all scores.
 
     Raises:
         ShapeError: shapes do not fit together, or a target is not below V.
     """
     shape = targets.shape
     h, targets = _admit(h, w, targets)
-    found = F.cross_entropy(F.linear(h, w, b), targets, ignore_index=IGNORED, reduction="none")
+    found = each_nats(h, w, b, targets)
+    if found is None:
+        found = plain_nats(h, w, b, targets, reduction="none")
     return found.view(shape)
 
 
 def _admit(h: Tensor, w: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows (N, H) and their targets (N,) int64, what counts nothing marked as torch does."""
+    """Rows (N, H) and their targets (N,) int64."""
     if h.shape[-1] != w.shape[1] or h.shape[:-1] != targets.shape:
         came = f"h {tuple(h.shape)} beside targets {tuple(targets.shape)}"
         raise ShapeError(f"nats: {came}, h (…, {w.shape[1]}) and one target a row fit")
     check_targets(targets, len(w))
-    targets = targets.reshape(-1).long()
-    return h.reshape(-1, h.shape[-1]), torch.where(targets < 0, IGNORED, targets)
+    return h.reshape(targets.numel(), h.shape[-1]), targets.reshape(-1).long()
 
 
 def check_targets(targets: Tensor, vocab_size: int) -> None:

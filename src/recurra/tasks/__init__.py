@@ -5,11 +5,12 @@ from pathlib import Path
 from recurra.errors import RunFolderError
 from recurra.tasks.estimator import Estimator
 from recurra.tasks.forecast import Forecaster
+from recurra.tasks.language import LanguageModel
 from recurra.train import load_run
 
-TASKS: dict[str, type[Estimator]] = {"forecast": Forecaster}
+TASKS: dict[str, type[Estimator]] = {"forecast": Forecaster, "language": LanguageModel}
 
-__all__ = ["TASKS", "Estimator", "Forecaster", "load"]
+__all__ = ["TASKS", "Estimator", "Forecaster", "LanguageModel", "load"]
 
 
 def load(folder: str | Path) -> Estimator:

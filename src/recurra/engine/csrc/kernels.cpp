@@ -22,6 +22,14 @@ template <typename T>
 void matrix_backward(const MatrixHead<T>& h, const MatrixGradient<T>& to, void* scratch,
                      const Stop& stop);
 
+// In softmax.cpp.
+template <typename T>
+Exponents<T> exponents(const T* s, int64_t n, bool totals);
+template <typename T>
+void shares(T* s, int64_t n, T shift, T less);
+template <typename T>
+void column_sums(const T* x, int64_t ldx, int64_t rows, int64_t n, bool first, T* total);
+
 template <typename T>
 constexpr Kernels<T> table() {
   Kernels<T> k{};
@@ -38,6 +46,9 @@ constexpr Kernels<T> table() {
   k.matrix_scratch = matrix_scratch<T>;
   k.matrix_forward = matrix_forward<T>;
   k.matrix_backward = matrix_backward<T>;
+  k.exponents = exponents<T>;
+  k.shares = shares<T>;
+  k.column_sums = column_sums<T>;
   set_pointwise(k);
   return k;
 }

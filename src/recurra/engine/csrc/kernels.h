@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "matrix.h"
+#include "softmax.h"
 
 namespace recurra {
 
@@ -102,6 +103,15 @@ struct Kernels {
   // later, so that the two halves together are exact but for the sum of few rows. y begins at the
   // row of batch row 0; its column must be 1; it aliases nothing.
   void (*accumulate)(const Walk<T>& walk, int64_t rows, T* y, const T* const* x, int64_t first);
+
+  // Of a row s of n scores, n at least 1; totals: whether the total is wanted, which is 0 else.
+  Exponents<T> (*exponents)(const T* s, int64_t n, bool totals);
+
+  // s = exp(s - shift) - less.
+  void (*shares)(T* s, int64_t n, T shift, T less);
+
+  // total[j] (first: =, else +=) sum over rows of x[r * ldx + j], r ascending from zero.
+  void (*column_sums)(const T* x, int64_t ldx, int64_t rows, int64_t n, bool first, T* total);
 
   // The matrix recurrence of one head; see matrix.h. The forward works on columns
   // first..first + n, at most matrix_columns() of them; the backward on all.
