@@ -3,5 +3,6 @@
 from recurra.models.autoregressive import AutoregressiveForecaster
 from recurra.models.blend import Blend
 from recurra.models.segment import SegmentForecaster
+from recurra.models.words import UNKNOWN, WordFeatures
 
-__all__ = ["AutoregressiveForecaster", "Blend", "SegmentForecaster"]
+__all__ = ["UNKNOWN", "AutoregressiveForecaster", "Blend", "SegmentForecaster", "WordFeatures"]
