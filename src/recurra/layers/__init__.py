@@ -2,6 +2,7 @@
 
 from recurra.layers.bidirectional import Bidirectional, BidirectionalState
 from recurra.layers.block import Block, BlockState
+from recurra.layers.crf import CRF
 from recurra.layers.dilated import Dilated, DilatedState
 from recurra.layers.dropout import (
     LockedContext,
@@ -27,6 +28,7 @@ from recurra.layers.torch_weights import load_torch
 from recurra.layers.zoneout import Zoneout, ZoneoutContext, ZoneoutState
 
 __all__ = [
+    "CRF",
     "Bidirectional",
     "BidirectionalState",
     "Block",
