@@ -1,6 +1,7 @@
 """From files to panels: series on one grid of time, their season and their scale."""
 
 from recurra.data.buckets import buckets, padding
+from recurra.data.conll import Sentence, read_conll
 from recurra.data.grid import Grid
 from recurra.data.options import ReadOptions, Schema
 from recurra.data.panel import Panel
@@ -24,6 +25,7 @@ __all__ = [
     "Scaler",
     "Schema",
     "Season",
+    "Sentence",
     "Targets",
     "Tokens",
     "Windows",
@@ -34,6 +36,7 @@ __all__ = [
     "find_season",
     "padding",
     "pools",
+    "read_conll",
     "read_panel",
     "read_table",
     "read_tokens",
