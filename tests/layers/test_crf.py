@@ -88,17 +88,19 @@ def test_marginals_are_shares_of_all_sequences():
 def test_forbidden_sequences_have_no_share_and_are_never_the_best():
     forbidden = torch.tensor([[0, 0, 1], [1, 0, 0], [0, 0, 0]]).bool()
     never_first = torch.tensor([False, False, True])
-    crf, x = drawn(forbidden=forbidden, never_first=never_first), scores(rows=30)
+    crf = drawn(forbidden=forbidden, never_first=never_first, never_last=~never_first)
+    x = scores(rows=30)
 
     def allowed(path):
-        return path[0] != 2 and not any(forbidden[a, b] for a, b in itertools.pairwise(path))
+        pairs = itertools.pairwise(path)
+        return path[0] != 2 and path[-1] == 2 and not any(forbidden[a, b] for a, b in pairs)
 
-    best, tags = crf.best(x), torch.tensor([[0, 1, 2, 0, 0]]).expand(30, -1)
+    best, tags = crf.best(x), torch.tensor([[0, 1, 1, 1, 2]]).expand(30, -1)
     found = crf.log_likelihood(x, tags)
     for row in range(30):
         paths, every_score = every(crf, x[row], T, allowed)
         assert tuple(best[row].tolist()) == paths[int(every_score.argmax())]
-        close(found[row], score(crf, x[row], (0, 1, 2, 0, 0)) - every_score.logsumexp(0))
+        close(found[row], score(crf, x[row], (0, 1, 1, 1, 2)) - every_score.logsumexp(0))
     assert (crf.log_likelihood(x, torch.full((30, T), 2)) < FORBIDDEN / 2).all()
 
 

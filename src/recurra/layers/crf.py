@@ -40,10 +40,15 @@ class CRF(nn.Module):
         tags: how many there are, K.
         forbidden: (K, K) where the tag of the column never follows that of the row.
         never_first: (K,) tags that no sequence begins with.
+        never_last: (K,) tags that none ends with.
+
+    Raises:
+        ShapeError: a mask does not fit the tags.
     """
 
     forbidden: Tensor
     never_first: Tensor
+    never_last: Tensor
 
     def __init__(
         self,
@@ -51,14 +56,16 @@ class CRF(nn.Module):
         *,
         forbidden: Bool[Tensor, "K K"] | None = None,
         never_first: Bool[Tensor, " K"] | None = None,
+        never_last: Bool[Tensor, " K"] | None = None,
     ) -> None:
         super().__init__()
         positive("CRF", tags=tags)
         self.tags = tags
         self.start, self.end = nn.Parameter(torch.zeros(tags)), nn.Parameter(torch.zeros(tags))
         self.transition = nn.Parameter(torch.zeros(tags, tags))
-        masks = {"forbidden": (forbidden, (tags, tags)), "never_first": (never_first, (tags,))}
-        for name, (mask, shape) in masks.items():
+        masks = {"forbidden": forbidden, "never_first": never_first, "never_last": never_last}
+        for name, mask in masks.items():
+            shape = (tags, tags) if name == "forbidden" else (tags,)
             mask = torch.zeros(shape, dtype=torch.bool) if mask is None else mask
             if mask.shape != shape:
                 raise ShapeError(f"CRF: {name} has shape {tuple(mask.shape)}, {shape} fits")
@@ -96,7 +103,7 @@ class CRF(nn.Module):
             )
             into = self._between().T
             values = torch.cat([first[:, None], rest], dim=1)
-            ends = (last.score + self.end).argmax(dim=1)
+            ends = (last.score + self._ends()).argmax(dim=1)
             now = ends
             for t in range(T - 1, -1, -1):
                 before = (values[:, t] + into[now]).argmax(dim=1)
@@ -124,7 +131,7 @@ class CRF(nn.Module):
             Paths(self._first(scores)),
             lengths=(lengths - 1).clamp(min=0),
         )
-        return (last.score + self.end).logsumexp(dim=1).where(lengths > 0, 0)
+        return (last.score + self._ends()).logsumexp(dim=1).where(lengths > 0, 0)
 
     def _of_path(self, scores: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
         """The score of one sequence a row."""
@@ -137,7 +144,7 @@ class CRF(nn.Module):
             [self._starts()[tags[:, :1]], self._between()[tags[:, :-1], tags[:, 1:]]], dim=1
         )
         last = tags.gather(1, (lengths - 1).clamp(min=0)[:, None])[:, 0]
-        total: Tensor = clear(dead, steps).sum(dim=1) + self.end[last].where(lengths > 0, 0)
+        total: Tensor = clear(dead, steps).sum(dim=1) + self._ends()[last].where(lengths > 0, 0)
         return total
 
     def _extend(self, x: Tensor, state: Paths, context: None = None) -> tuple[Tensor, Paths]:
@@ -157,6 +164,9 @@ class CRF(nn.Module):
 
     def _starts(self) -> Tensor:
         return self.start.masked_fill(self.never_first, FORBIDDEN)
+
+    def _ends(self) -> Tensor:
+        return self.end.masked_fill(self.never_last, FORBIDDEN)
 
     def _between(self) -> Tensor:
         return self.transition.masked_fill(self.forbidden, FORBIDDEN)
