@@ -13,6 +13,7 @@ from bench import (
     layers,
     scaling,
     stream,
+    tagging,
     training,
 )
 from bench.rows import write_rows
@@ -28,6 +29,7 @@ BENCHES = {
     "capability": capability,
     "scaling": scaling,
     "training": training,
+    "tagging": tagging,
 }
 
 

@@ -48,6 +48,14 @@ QUICK: dict[str, dict[str, Any]] = {
         "epochs": 2,
         "quiet": True,
     },
+    "tag": {
+        "output": "crf",
+        "word_size": 8,
+        "char_size": 4,
+        "hidden_size": 8,
+        "epochs": 2,
+        "quiet": True,
+    },
 }
 
 

@@ -24,6 +24,7 @@ _ROOMS = {
     "Stack": "recurra.layers",
     "Stream": "recurra.layers",
     "TASKS": "recurra.tasks",
+    "Tagger": "recurra.tasks.tag",
     "accelerate": "recurra.nn",
     "load": "recurra.tasks",
     "load_torch": "recurra.layers",

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from recurra.tasks import Tagger
+
 HOURS, DAYS, AHEAD = 960, 240, 14
 SHOPS = ("north", "south", "west")
 
@@ -25,6 +27,7 @@ def write_tables(folder: Path) -> None:
     load.assign(load=load["load"].astype("str").where(load.index != 70, "fault")).to_csv(
         folder / "fault.csv", index=False
     )
+    _tagged(folder)
 
 
 def _load(
@@ -58,3 +61,14 @@ def _sales(random: np.random.Generator) -> pd.DataFrame:
         part.loc[day >= DAYS, ["y", "visitors"]] = np.nan
         parts.append(part)
     return pd.concat(parts)
+
+
+def _tagged(folder: Path) -> None:
+    """Sentences with parts of speech and with names, and files that do not fit."""
+    bakery = Tagger.sample(folder)
+    sentences = bakery.read_text().split("\n\n")
+    (folder / "newer.conllu").write_text("\n\n".join([*sentences[::4][:30], ""]))
+    names = "Ada B-PER\nBerg I-PER\nsees O\nNew B-LOC\nYork I-LOC\n\nEmil B-PER\nwalks O\n\n"
+    (folder / "names.conll").write_text(names * 6)
+    (folder / "broken.conll").write_text("Ada B-PER\nsees O\n\nNew York B-LOC\n")
+    (folder / "words.conll").write_text("Ada\nsees\n")

@@ -3,6 +3,7 @@
 from recurra.layers.adaptive import Adaptive
 from recurra.layers.bidirectional import Bidirectional, BidirectionalState
 from recurra.layers.block import Block, BlockState
+from recurra.layers.crf import CRF
 from recurra.layers.dilated import Dilated, DilatedState
 from recurra.layers.dropout import (
     LockedContext,
@@ -31,6 +32,7 @@ from recurra.layers.vocabulary import vocabulary_each, vocabulary_nats
 from recurra.layers.zoneout import Zoneout, ZoneoutContext, ZoneoutState
 
 __all__ = [
+    "CRF",
     "Adaptive",
     "Bidirectional",
     "BidirectionalState",

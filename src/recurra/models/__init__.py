@@ -6,8 +6,11 @@ from recurra.models.language import LanguageNetwork, Noise
 from recurra.models.pretrained import Pretrained, body_of
 from recurra.models.sampling import Choice, Sampler, probabilities
 from recurra.models.segment import SegmentForecaster
+from recurra.models.tagger import Words, WordTagger
+from recurra.models.words import UNKNOWN, WordFeatures
 
 __all__ = [
+    "UNKNOWN",
     "AutoregressiveForecaster",
     "Blend",
     "Choice",
@@ -16,6 +19,9 @@ __all__ = [
     "Pretrained",
     "Sampler",
     "SegmentForecaster",
+    "WordFeatures",
+    "WordTagger",
+    "Words",
     "body_of",
     "probabilities",
 ]
