@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from recurra.cells import GRU, LSTM
-from recurra.models import LanguageNetwork, Noise, Pretrained, body_of
+from recurra.models import LanguageNetwork, Noise, Pieces, Pretrained, body_of
 from recurra.train import unfrozen
 from recurra.train.pace import part_of
 
@@ -34,7 +34,7 @@ def test_words_have_the_features_after_their_last_token(network):
     reader = Pretrained(network.eval())
     ids, lengths = torch.tensor([[4, 1, 9, 0, 2], [3, 3, 10, 0, 0]]), torch.tensor([5, 3])
     ends = torch.tensor([[1, 3, 4], [0, 2, 0]])
-    words, h = reader.of_words(ids, lengths, ends), reader(ids, lengths)
+    words, h = reader.of_words(Pieces(ids, lengths, ends)), reader(ids, lengths)
     assert words.shape == (2, 3, H)
     for row in range(2):
         for word in range(3):

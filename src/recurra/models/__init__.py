@@ -3,7 +3,7 @@
 from recurra.models.autoregressive import AutoregressiveForecaster
 from recurra.models.blend import Blend
 from recurra.models.language import LanguageNetwork, Noise
-from recurra.models.pretrained import Pretrained, body_of
+from recurra.models.pretrained import Pieces, Pretrained, body_of
 from recurra.models.sampling import Choice, Sampler, probabilities
 from recurra.models.segment import SegmentForecaster
 from recurra.models.tagger import Words, WordTagger
@@ -16,6 +16,7 @@ __all__ = [
     "Choice",
     "LanguageNetwork",
     "Noise",
+    "Pieces",
     "Pretrained",
     "Sampler",
     "SegmentForecaster",

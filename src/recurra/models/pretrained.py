@@ -9,6 +9,8 @@ Source: Howard and Ruder, "Universal Language Model Fine-tuning for Text Classif
 arXiv:1801.06146, section 3.
 """
 
+from typing import NamedTuple
+
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -16,6 +18,20 @@ from recurra.models.language import LanguageNetwork
 
 # Where a `Pretrained` keeps its layers.
 LAYERS = "body.layers"
+
+
+class Pieces(NamedTuple):
+    """Texts as a language network reads them, and where their words end.
+
+    Args:
+        ids: tokens, padded on the right.
+        lengths: tokens of each text.
+        ends: where the last token of each word stands; any place past the words of a row.
+    """
+
+    ids: Int[Tensor, "B S"]
+    lengths: Int[Tensor, " B"]
+    ends: Int[Tensor, "B T"]
 
 
 class Pretrained(nn.Module):
@@ -39,18 +55,10 @@ class Pretrained(nn.Module):
         """The features after each token, each row read from its first; past its length 0."""
         return self.body.sequence(ids, lengths=lengths)[0]
 
-    def of_words(
-        self, ids: Int[Tensor, "B S"], lengths: Int[Tensor, " B"], ends: Int[Tensor, "B T"]
-    ) -> Float[Tensor, "B T H"]:
-        """The features after each word.
-
-        Args:
-            ids: tokens of sentences.
-            lengths: tokens of each.
-            ends: where the last token of each word stands; any place within a row beyond its words.
-        """
-        h = self(ids, lengths)
-        words: Tensor = h.gather(1, ends[..., None].expand(-1, -1, h.shape[2]))
+    def of_words(self, texts: Pieces) -> Float[Tensor, "B T H"]:
+        """The features after each word; nothing is meant past a row's words."""
+        h = self(texts.ids, texts.lengths)
+        words: Tensor = h.gather(1, texts.ends[..., None].expand(-1, -1, h.shape[2]))
         return words
 
     def layers(self, place: str = "") -> tuple[str, ...]:

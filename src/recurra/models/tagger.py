@@ -1,6 +1,7 @@
 """A network that gives every word of a sentence a tag.
 
-    x_t   = the vector of the word at t, from its own row and from its letters
+    x_t   = the vector of the word at t, from its own row and from its letters; beside it, where
+            there is an encoder, what that knows after the word
     h_t   = recurrent layers over x, each from both ends
     s_t   = W h_t + b                      a score for each tag
     p(y)  = Π_t softmax(s_t)[y_t], or that of a conditional random field over s
@@ -21,17 +22,19 @@ from torch.nn import functional as F
 
 from recurra.layers import CRF, Stack
 from recurra.layers.around import check_rate, keep_mask
+from recurra.models.pretrained import Pieces, Pretrained
 from recurra.models.words import WordFeatures
 
 
 class Words(NamedTuple):
-    """A batch of sentences, as `WordFeatures.forward` takes them."""
+    """A batch of sentences, as `WordFeatures.forward` and an encoder take them."""
 
     words: Int[Tensor, "B T"]
     letters: Int[Tensor, "W C"]
     counts: Int[Tensor, " W"]
     places: Int[Tensor, "B T"]
     lengths: Int[Tensor, " B"]
+    pieces: Pieces | None = None
 
 
 class WordTagger(nn.Module):
@@ -43,6 +46,7 @@ class WordTagger(nn.Module):
         tags: how many there are, K.
         crf: scores tags beside each other; where there is none, each word's tag stands alone.
         dropout: share of the features of words, and of what the layers give, dropped in training.
+        encoder: reads the same words, and its features stand behind those of `features`.
     """
 
     def __init__(
@@ -53,15 +57,20 @@ class WordTagger(nn.Module):
         *,
         crf: CRF | None = None,
         dropout: float = 0.0,
+        encoder: Pretrained | None = None,
     ) -> None:
         super().__init__()
         check_rate("WordTagger", "dropout", dropout)
         self.features, self.layers, self.crf, self.dropout = features, layers, crf, dropout
+        self.encoder = encoder
         self.head = nn.Linear(layers.output_size, tags)
 
     def forward(self, batch: Words) -> Float[Tensor, "B T K"]:
         """A score for each tag of each word; nothing is meant past a row's length."""
-        x = self._some_dropped(self.features(*batch))
+        x = self.features(*batch[:-1])
+        if self.encoder is not None and batch.pieces is not None:
+            x = torch.cat([x, self.encoder.of_words(batch.pieces)], dim=2)
+        x = self._some_dropped(x)
         h, _ = self.layers.sequence(x, lengths=batch.lengths)
         scores: Tensor = self.head(self._some_dropped(h))
         return scores

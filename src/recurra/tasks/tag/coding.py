@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recurra.data import Sentence
-from recurra.models import Words
+from recurra.models import Pieces, Words
+from recurra.tasks.encoder import Encoder, Spelling
 from recurra.tasks.tag.vocabulary import Vocabulary
 
 Indices = NDArray[np.int64]
@@ -28,6 +29,7 @@ class Coded:
         letters: (D, C) of each distinct word, padded with 0.
         counts: (D,) letters of each.
         tags: (N,) the number of each tag; empty where there are none.
+        spelling: of the distinct words in an encoder's tokens, where there is one.
     """
 
     offsets: Indices
@@ -36,6 +38,7 @@ class Coded:
     letters: Indices
     counts: Indices
     tags: Indices
+    spelling: Spelling | None = None
 
     @property
     def lengths(self) -> Indices:
@@ -51,12 +54,33 @@ class Coded:
         distinct, places = np.unique(self.forms[at], return_inverse=True)
         counts = self.counts[distinct]
         letters = self.letters[distinct][:, : int(counts.max(initial=1))]
-        parts = (self.words[at] * true, letters, counts, places.reshape(at.shape), lengths)
         tags = torch.from_numpy(self.tags[at] * true) if len(self.tags) else None
-        return Words(*(torch.from_numpy(part) for part in parts)), tags
+        words = Words(
+            words=torch.from_numpy(self.words[at] * true),
+            letters=torch.from_numpy(letters),
+            counts=torch.from_numpy(counts),
+            places=torch.from_numpy(places.reshape(at.shape)),
+            lengths=torch.from_numpy(lengths),
+            pieces=self._pieces(rows),
+        )
+        return words, tags
+
+    def _pieces(self, rows: Indices) -> Pieces | None:
+        if self.spelling is None:
+            return None
+        begins, ends = self.offsets[rows], self.offsets[rows + 1]
+        return self.spelling.batch(
+            [self.forms[begin:end] for begin, end in zip(begins, ends, strict=True)]
+        )
 
 
-def code(vocabulary: Vocabulary, sentences: Sequence[Sentence], *, tagged: bool = True) -> Coded:
+def code(
+    vocabulary: Vocabulary,
+    sentences: Sequence[Sentence],
+    *,
+    tagged: bool = True,
+    encoder: Encoder | None = None,
+) -> Coded:
     """Sentences as numbers, each of one word at least.
 
     Raises:
@@ -79,6 +103,7 @@ def code(vocabulary: Vocabulary, sentences: Sequence[Sentence], *, tagged: bool 
         letters=letters,
         counts=counts,
         tags=np.array(tags, np.int64),
+        spelling=None if encoder is None else encoder.spelling(list(forms)),
     )
 
 

@@ -1,9 +1,10 @@
 """From sentences to what can be known about them: the course of a fit."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from recurra.data import Sentence
+from recurra.tasks.encoder import Encoder, read_encoder
 from recurra.tasks.estimator import Measures
 from recurra.tasks.tag.baselines import MostFrequent
 from recurra.tasks.tag.coding import code
@@ -30,6 +31,7 @@ class Wishes:
     min_count: int
     batch_size: int
     seed: int
+    encoder: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ class Fit:
         self, name: str, parts: Parts, wishes: Wishes, plan: Plan, course: Course = NO_COURSE
     ) -> None:
         self.parts, self.wishes, self.plan, self.course = parts, wishes, plan, course
+        self.begun = None if wishes.encoder is None else read_encoder(wishes.encoder)
+        if self.begun is not None:
+            self.course = replace(course, same={**course.same, "encoder": self.begun.hash})
         every = [*parts.train, *parts.valid, *parts.test]
         self._say("found", f"{name}: {_counted(every)}")
         self.vocabulary = Vocabulary.of(
@@ -81,10 +86,16 @@ class Fit:
             vocabulary=self.vocabulary,
             rules=self.rules,
             network=network,
+            encoder=self.encoder,
             baseline=MostFrequent.fit(self.parts.train),
             examples=_examples(self.parts.test),
         )
         return Fitted(learned, history, learned.measure(self.parts.test, "on what was held out"))
+
+    @property
+    def encoder(self) -> Encoder | None:
+        """Of a language model that reads the words too."""
+        return None if self.begun is None else self.begun.encoder
 
     def lesson(self) -> SentenceLesson:
         """What the network learns from; it is not built yet."""
@@ -92,10 +103,11 @@ class Fit:
             self.wishes.setting,
             self.vocabulary,
             self.rules,
-            code(self.vocabulary, self.parts.train),
-            code(self.vocabulary, self.parts.valid),
+            code(self.vocabulary, self.parts.train, encoder=self.encoder),
+            code(self.vocabulary, self.parts.valid, encoder=self.encoder),
             self.wishes.batch_size,
             self.wishes.seed,
+            self.begun,
         )
 
     def _rules(self) -> Rules | None:
@@ -118,8 +130,10 @@ class Fit:
             "model",
             f"{setting.cell} of {setting.hidden_size} from both ends, {layers}, "
             f"{setting.output}; {len(vocabulary.words):,} words, {len(vocabulary.letters):,} "
-            f"letters; {setting.weights(vocabulary):,} weights",
+            f"letters; {setting.weights(vocabulary, self.encoder):,} weights",
         )
+        if self.begun is not None:
+            self._say("encoder", self.begun.told())
 
     def _say(self, what: str, fact: str) -> None:
         if not self.plan.quiet:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from recurra.data import Sentence
 from recurra.models import WordTagger
+from recurra.tasks.encoder import Encoder
 from recurra.tasks.estimator import Measures
 from recurra.tasks.tag.baselines import MostFrequent
 from recurra.tasks.tag.coding import code
@@ -27,6 +28,7 @@ class Learned:
         vocabulary: the words, letters and tags that it knows.
         rules: which tags never follow which; None where everything may.
         network: in evaluation mode.
+        encoder: what its encoder is made of and reads, where it has one.
         baseline: the most frequent tag of each word.
         examples: sentences that were held out, to show.
     """
@@ -35,6 +37,7 @@ class Learned:
     vocabulary: Vocabulary
     rules: Rules | None
     network: WordTagger
+    encoder: Encoder | None
     baseline: MostFrequent
     examples: tuple[Sentence, ...]
 
@@ -45,7 +48,8 @@ class Learned:
 
     def tag(self, sentences: Sequence[Sentence]) -> pd.DataFrame:
         """A row a word: `sentence`, `word`, `tag`, `confidence`."""
-        numbers, sure = answer(self.network, code(self.vocabulary, sentences, tagged=False))
+        coded = code(self.vocabulary, sentences, tagged=False, encoder=self.encoder)
+        numbers, sure = answer(self.network, coded)
         tags = np.array(self.vocabulary.tags, object)
         lengths = [len(each.words) for each in sentences]
         columns = {

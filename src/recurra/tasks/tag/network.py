@@ -1,6 +1,6 @@
 """Sentences through the network: how it learns from them and answers them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -10,11 +10,12 @@ from torch import Tensor
 
 from recurra.data import buckets
 from recurra.models import Words, WordTagger
+from recurra.tasks.encoder import Begun
 from recurra.tasks.tag.coding import Coded, Indices
 from recurra.tasks.tag.setting import Setting
 from recurra.tasks.tag.spans import Rules
 from recurra.tasks.tag.vocabulary import Vocabulary
-from recurra.train import Course, History, Lesson, Plan, one_thread, this_part, train
+from recurra.train import Course, History, Lesson, Plan, one_thread, this_part, train, unfrozen
 
 Floats = NDArray[np.float32]
 
@@ -43,6 +44,7 @@ class SentenceLesson(Lesson[Batch]):
         validation: sentences to validate on.
         batch_size: sentences a batch.
         seed: of the weights, of dropout and of the order.
+        begun: what the network's encoder begins with; its layers wake one by one.
     """
 
     model: WordTagger
@@ -56,8 +58,10 @@ class SentenceLesson(Lesson[Batch]):
         validation: Coded,
         batch_size: int,
         seed: int,
+        begun: Begun | None = None,
     ) -> None:
         self._setting, self._vocabulary, self._rules = setting, vocabulary, rules
+        self._begun = begun
         self._training, self._validation = training, validation
         self.batch_size, self._seed = batch_size, seed
         self._part = this_part()
@@ -73,7 +77,10 @@ class SentenceLesson(Lesson[Batch]):
     def build(self) -> WordTagger:
         """The network as it begins; draws from torch's random state, which it seeds."""
         torch.manual_seed(self._seed)
-        self.model = self._setting.build(self._vocabulary, self._rules)
+        encoder = None if self._begun is None else self._begun.encoder
+        self.model = self._setting.build(self._vocabulary, self._rules, encoder)
+        if self._begun is not None and self.model.encoder is not None:
+            self.model.encoder.load_state_dict(self._begun.weights)
         return self.model
 
     def batches(self, epoch: int, begin: int) -> Iterator[Batch]:
@@ -86,6 +93,10 @@ class SentenceLesson(Lesson[Batch]):
 
     def weight(self, batch: Batch) -> float:
         return float(batch.counted)
+
+    def pace(self, epoch: int) -> Mapping[str, float]:
+        encoder = self.model.encoder
+        return {} if encoder is None else unfrozen(["", *encoder.layers("encoder")], epoch)
 
     def validate(self) -> float:
         total, words = 0.0, 0

@@ -10,6 +10,7 @@ from recurra.cells import CELLS, ConvGRU, ConvLSTM
 from recurra.errors import DataError, OptionError
 from recurra.layers import CRF, Bidirectional, Stack
 from recurra.models import WordFeatures, WordTagger
+from recurra.tasks.encoder import Encoder
 from recurra.tasks.tag.spans import Rules
 from recurra.tasks.tag.vocabulary import Vocabulary
 from recurra.train import outline
@@ -60,12 +61,15 @@ class Setting:
             if not (isinstance(value, float | int) and 0 <= value < 1):
                 raise OptionError(f"--{_flag(name)} is {value!r}; it lies in 0 … 1")
 
-    def build(self, vocabulary: Vocabulary, rules: Rules | None) -> WordTagger:
+    def build(
+        self, vocabulary: Vocabulary, rules: Rules | None, encoder: Encoder | None = None
+    ) -> WordTagger:
         """The network with weights drawn afresh.
 
         Args:
             vocabulary: what it knows.
             rules: which tags never follow which, for a conditional random field.
+            encoder: of a language model that reads the words too.
         """
         make: Any = CELLS[self.cell]
         features = WordFeatures(
@@ -76,7 +80,9 @@ class Setting:
             cell=make,
             word_dropout=self.word_dropout,
         )
-        layers, width = [], features.output_size
+        reader = None if encoder is None else encoder.build()
+        width = features.output_size + (0 if reader is None else reader.output_size)
+        layers = []
         for _ in range(self.num_layers):
             layer = Bidirectional(make(width, self.hidden_size), make(width, self.hidden_size))
             layers.append(layer)
@@ -87,11 +93,12 @@ class Setting:
             len(vocabulary.tags),
             crf=self._crf(len(vocabulary.tags), rules),
             dropout=self.dropout,
+            encoder=reader,
         )
 
-    def weights(self, vocabulary: Vocabulary) -> int:
+    def weights(self, vocabulary: Vocabulary, encoder: Encoder | None = None) -> int:
         """How many numbers the network learns, counted without drawing any."""
-        model = outline(lambda: self.build(vocabulary, None))
+        model = outline(lambda: self.build(vocabulary, None, encoder))
         return sum(weight.numel() for weight in model.parameters())
 
     def _crf(self, tags: int, rules: Rules | None) -> CRF | None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from recurra.data import Sentence
 from recurra.errors import RecurraError, RunFolderError
 from recurra.models import WordTagger
+from recurra.tasks.encoder import Encoder
 from recurra.tasks.tag.baselines import MostFrequent
 from recurra.tasks.tag.learned import Learned
 from recurra.tasks.tag.sentences import tagged_sentence
@@ -17,7 +18,10 @@ from recurra.tasks.tag.spans import Rules, is_entities, rules
 from recurra.tasks.tag.vocabulary import Vocabulary
 from recurra.train import load_weights
 
-KEYS = {"setting", "words", "letters", "tags", "lowercase", "rules", "baseline", "examples"}
+KEYS = {
+    *("setting", "words", "letters", "tags", "lowercase", "rules", "baseline", "examples"),
+    "encoder",
+}
 
 
 def to_json(learned: Learned) -> dict[str, Any]:
@@ -30,6 +34,7 @@ def to_json(learned: Learned) -> dict[str, Any]:
         "tags": list(vocabulary.tags),
         "lowercase": vocabulary.lowercase,
         "rules": learned.rules is not None,
+        "encoder": None if learned.encoder is None else learned.encoder.to_json(),
         "baseline": {
             "words": list(baseline.tags),
             "tags": [vocabulary.tag(tag) for tag in baseline.tags.values()],
@@ -72,12 +77,14 @@ def _from_run(found: dict[str, Any], tensors: dict[str, Tensor], folder: Path) -
     setting = Setting(**found["setting"])
     vocabulary = _vocabulary(found, setting)
     kept = _rules(found["rules"], vocabulary.tags, setting)
-    network = load_weights(lambda: setting.build(vocabulary, kept), tensors, folder)
+    encoder = None if found["encoder"] is None else Encoder.from_json(found["encoder"])
+    network = load_weights(lambda: setting.build(vocabulary, kept, encoder), tensors, folder)
     return Learned(
         setting=setting,
         vocabulary=vocabulary,
         rules=kept,
         network=cast(WordTagger, network),
+        encoder=encoder,
         baseline=_baseline(found["baseline"], vocabulary.tags),
         examples=_examples(found["examples"]),
     )

@@ -51,7 +51,9 @@ class Tagger(Learning, Estimator):
         "the answer": ("output",),
         "the file": ("column", "word_column"),
         "the words": ("cased", "min_count", "word_size", "char_size"),
-        "the network": ("cell", "hidden_size", "num_layers", "dropout", "word_dropout"),
+        "the network": (
+            *("cell", "hidden_size", "num_layers", "dropout", "word_dropout", "encoder"),
+        ),
         "the learning": ("batch_size", *LEARNING),
     }
 
@@ -82,6 +84,9 @@ class Tagger(Learning, Estimator):
     word_dropout: Annotated[
         float, "share of words taken for unknown while learning", Range(0.0, 0.4)
     ] = 0.1
+    encoder: Annotated[
+        str | None, "run folder of a language model, whose layers read the words too"
+    ] = None
     batch_size: Annotated[int, "sentences per step", Choices((8, 16, 32))] = 16
     learning_rate: Annotated[
         float, "the optimizer's step size, per step", Range(2e-4, 2e-2, log=True)
@@ -296,4 +301,6 @@ class Tagger(Learning, Estimator):
             word_dropout=self.word_dropout,
             output=self.output,
         )
-        return Wishes(setting, not self.cased, self.min_count, self.batch_size, self.seed)
+        return Wishes(
+            setting, not self.cased, self.min_count, self.batch_size, self.seed, self.encoder
+        )
