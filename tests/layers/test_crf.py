@@ -172,6 +172,12 @@ def test_wild_scores_stay_numbers():
     assert x.grad.isfinite().all()
 
 
+def test_scores_of_fewer_digits_are_summed_with_all_digits():
+    crf, x = drawn().float(), scores().bfloat16()
+    tags = torch.zeros(len(x), T, dtype=torch.long)
+    assert torch.equal(crf.log_likelihood(x, tags), crf.log_likelihood(x.float(), tags))
+
+
 def test_masks_that_do_not_fit_are_told():
     with pytest.raises(OptionError, match="CRF: tags is 0"):
         CRF(0)

@@ -84,14 +84,14 @@ class CRF(nn.Module):
             tags: numbers below K; what stands past a row's length is not looked at.
             lengths: true steps of each row; all when not given.
         """
-        scores, lengths = _cleared(scores, lengths)
+        scores, lengths = self._cleared(scores, lengths)
         return self._of_path(scores, tags, lengths) - self._of_all(scores, lengths)
 
     def best(
         self, scores: Float[Tensor, "B T K"], lengths: Int[Tensor, " B"] | None = None
     ) -> Int[Tensor, "B T"]:
         """Each row's most likely tags, by Viterbi's algorithm; 0 past its length."""
-        scores, lengths = _cleared(scores.detach(), lengths)
+        scores, lengths = self._cleared(scores.detach(), lengths)
         B, T, _ = scores.shape
         path = lengths.new_zeros(B, T)
         if T == 0:
@@ -117,7 +117,7 @@ class CRF(nn.Module):
         """The probability of each tag at each step, over all sequences; 0 past a row's length."""
         with torch.enable_grad():
             scores = scores.detach().clone().requires_grad_()
-            total = self._of_all(*_cleared(scores, lengths)).sum()
+            total = self._of_all(*self._cleared(scores, lengths)).sum()
             # Of the log of a sum of exponentials, the gradient is each one's share.
             return torch.autograd.grad(total, scores)[0]
 
@@ -159,6 +159,14 @@ class CRF(nn.Module):
         score = x + (state.score[:, None, :] + self._between().T).amax(dim=2)
         return score, Paths(score)
 
+    def _cleared(self, scores: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Scores as the parameters' type, 0 in the padding; and the lengths."""
+        B, T, _ = scores.shape
+        scores = scores.to(self.start.dtype)
+        if lengths is None:
+            return scores, torch.full((B,), T, device=scores.device)
+        return clear(_dead(scores[..., 0], lengths), scores), lengths
+
     def _first(self, scores: Tensor) -> Tensor:
         return self._starts() + scores[:, 0]
 
@@ -170,14 +178,6 @@ class CRF(nn.Module):
 
     def _between(self) -> Tensor:
         return self.transition.masked_fill(self.forbidden, FORBIDDEN)
-
-
-def _cleared(scores: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Scores that are 0 in the padding, and the lengths."""
-    B, T, _ = scores.shape
-    if lengths is None:
-        return scores, torch.full((B,), T, device=scores.device)
-    return clear(_dead(scores[..., 0], lengths), scores), lengths
 
 
 def _dead(rows: Tensor, lengths: Tensor) -> Tensor:

@@ -1,10 +1,13 @@
 """What a tagger is given, answers, measures and draws."""
 
+from io import StringIO
+
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
+from recurra.cli import main
 from recurra.data import Sentence, read_conll
 from recurra.errors import DataError, OptionError
 from recurra.tasks import Tagger
@@ -225,6 +228,18 @@ def test_a_fit_tells_what_it_finds(capsys):
         "tags      4 tags of entities: B-LOC, B-PER, I-PER, O",
         "model     lstm of 4 from both ends, 1 layer, softmax; 5 words, 16 letters; 638 weights",
     ]
+
+
+def test_a_command_without_a_file_reads_sentences(fitted, sample, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", StringIO("Ada smells\n\na toast .\n"))
+    assert main(["predict", str(sample.folder)]) == 0
+    tags = fitted.tags(["Ada smells", "a toast ."])
+    lines = capsys.readouterr().out.split("\n")
+    assert lines == [
+        *(f"{word}\t{tag}" for word, tag in zip(["Ada", "smells"], tags[0], strict=True)), "",
+        *(f"{word}\t{tag}" for word, tag in zip(["a", "toast", "."], tags[1], strict=True)), "",
+        "",
+    ]  # fmt: skip
 
 
 def test_pictures_open_and_are_the_same_each_time(fitted, tmp_path):

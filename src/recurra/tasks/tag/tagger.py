@@ -72,7 +72,7 @@ class Tagger(Learning, Estimator):
     word_size: Annotated[int, "features of a word's own vector", Choices((32, 64, 128))] = 64
     char_size: Annotated[
         int, "features of a letter, and units that read letters", Choices((16, 32, 64))
-    ] = 32
+    ] = 64
     cell: Annotated[
         str,
         "recurrent cell: lstm, gru, mingru, … (docs/cells.md)",
@@ -80,10 +80,10 @@ class Tagger(Learning, Estimator):
     ] = "lstm"
     hidden_size: Annotated[int, "units of each direction, H", Choices((64, 128, 256))] = 128
     num_layers: Annotated[int, "recurrent layers", Choices((1, 2))] = 1
-    dropout: Annotated[float, "share of features dropped for a sentence", Range(0.0, 0.6)] = 0.33
+    dropout: Annotated[float, "share of features dropped for a sentence", Range(0.0, 0.6)] = 0.4
     word_dropout: Annotated[
         float, "share of words taken for unknown while learning", Range(0.0, 0.4)
-    ] = 0.1
+    ] = 0.2
     encoder: Annotated[
         str | None, "run folder of a language model, whose layers read the words too"
     ] = None
@@ -91,6 +91,12 @@ class Tagger(Learning, Estimator):
     learning_rate: Annotated[
         float, "the optimizer's step size, per step", Range(2e-4, 2e-2, log=True)
     ] = field(default=2e-3, kw_only=True)
+    epochs: Annotated[int, "most passes over the data"] = field(default=20, kw_only=True)
+    schedule: Annotated[
+        Literal["decay", "constant", "cosine", "one-cycle", "plateau"],
+        "of the rate; cosine falls to 0 over all epochs",
+        Choices(("decay", "cosine")),
+    ] = field(default="cosine", kw_only=True)
 
     learned_: Learned = field(init=False, repr=False, compare=False)
     history_: History = field(init=False, repr=False, compare=False)
