@@ -11,9 +11,12 @@ from bench import (
     ett,
     forecast,
     layers,
+    ptb,
     scaling,
+    shakespeare,
     stream,
     tagging,
+    text,
     training,
 )
 from bench.rows import write_rows
@@ -30,6 +33,9 @@ BENCHES = {
     "scaling": scaling,
     "training": training,
     "tagging": tagging,
+    "text": text,
+    "shakespeare": shakespeare,
+    "ptb": ptb,
 }
 
 

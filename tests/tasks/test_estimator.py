@@ -19,7 +19,7 @@ from recurra.tasks.parameters import parameters
 
 pytestmark = pytest.mark.parametrize("task", TASKS)
 # An answer of each task that says nothing.
-EMPTY = {"forecast": pd.DataFrame(), "language": ""}
+EMPTY = {"forecast": pd.DataFrame(), "language": "", "tag": pd.DataFrame()}
 
 
 def weights(folder):
