@@ -1,7 +1,35 @@
-"""Where a command puts its run folder."""
+"""Where a command finds its data, and where it puts its run folder."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recurra.tasks import Estimator
+
+# One file, or several where a task takes them.
+Source = str | list[str]
+
+
+def source(estimator: "Estimator | type[Estimator]", files: Sequence[str]) -> Source:
+    """The files that were named, as an estimator takes them.
+
+    Raises:
+        OptionError: there are several, and it takes one.
+    """
+    from recurra.errors import OptionError
+
+    if len(files) == 1:
+        return files[0]
+    if not estimator.several:
+        raise OptionError(f"{estimator.task}: takes one file, got {len(files)}: {', '.join(files)}")
+    return list(files)
+
+
+def first_of(data: Source) -> str:
+    """The file by which a run is named."""
+    return data if isinstance(data, str) else data[0]
 
 
 def run_name(data: str) -> str:
@@ -19,7 +47,7 @@ def run_place(args: argparse.Namespace) -> Path:
     from recurra.train import checkpoint_file, free_folder, this_part
 
     if args.out is None:
-        return free_folder(Path("runs"), run_name(args.data))
+        return free_folder(Path("runs"), run_name(first_of(args.data)))
     out: Path = args.out
     if this_part().rank:  # the folder that the first process has begun is no reason to refuse
         return out

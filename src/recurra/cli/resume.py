@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recurra.cli.flags import given
+from recurra.cli.place import Source, source
 
 if TYPE_CHECKING:
     from recurra.tasks import Estimator
@@ -18,7 +19,7 @@ FREE = ("epochs", "patience", "minutes", "checkpoint_minutes", "quiet")
 
 def course(
     estimator: "Estimator",
-    data: str,
+    data: Source,
     valid: str | None,
     out: Path,
     *,
@@ -32,7 +33,7 @@ def course(
     about = {
         "task": estimator.task,
         "fields": fields_to_json(estimator),
-        "data": os.path.abspath(data),
+        "data": _everywhere(data),
         "valid": None if valid is None else os.path.abspath(valid),
     }
     command = f"recurra train {estimator.task} --resume {shlex.quote(str(out))}"
@@ -47,7 +48,14 @@ def course(
     )
 
 
-def resumed(args: argparse.Namespace) -> "tuple[Estimator, str, str | None, Course]":
+def _everywhere(data: Source) -> Source:
+    """Names that hold in any folder."""
+    if isinstance(data, str):
+        return os.path.abspath(data)
+    return [os.path.abspath(each) for each in data]
+
+
+def resumed(args: argparse.Namespace) -> "tuple[Estimator, Source, str | None, Course]":
     """The estimator of `--resume RUN`, its data, and its course.
 
     Raises:
@@ -68,7 +76,8 @@ def resumed(args: argparse.Namespace) -> "tuple[Estimator, str, str | None, Cour
     kind = TASKS[args.task]
     fields = fields_from_json(kind, about["fields"], folder)
     estimator = kind(**{**fields, **_changes(kind, fields, args)})
-    data, valid = args.data or about["data"], args.valid or about["valid"]
+    data = source(kind, args.data or _files(about["data"]))
+    valid = args.valid or about["valid"]
     return estimator, data, valid, course(estimator, data, valid, folder, resume=True)
 
 
@@ -77,15 +86,21 @@ def _about(checkpoint: "Checkpoint", folder: Path) -> dict[str, Any]:
     from recurra.errors import RunFolderError
 
     about = checkpoint.facts.get("about")
-    kinds = {"task": str, "fields": dict, "data": str, "valid": str | None}
-    if not isinstance(about, dict) or not all(
-        name in about and isinstance(about[name], kind) for name, kind in kinds.items()
+    kinds = {"task": str, "fields": dict, "data": str | list, "valid": str | None}
+    if (
+        not isinstance(about, dict)
+        or not all(name in about and isinstance(about[name], kind) for name, kind in kinds.items())
+        or not all(isinstance(each, str) for each in _files(about["data"]))
     ):
         raise RunFolderError(
             f"{folder}: its checkpoint does not say what it learns from; go on in Python, with "
             "Course(folder=…, resume=True)"
         )
     return about
+
+
+def _files(data: Source) -> list[str]:
+    return [data] if isinstance(data, str) else data
 
 
 def _changes(

@@ -1,12 +1,13 @@
 """`recurra train TASK DATA`."""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recurra.cli.flags import add_debug, add_fields, from_args
-from recurra.cli.place import run_place
+from recurra.cli.place import Source, first_of, run_place, source
 from recurra.cli.status import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, estimator in TASKS.items():
         meaning = (estimator.__doc__ or "").partition("\n")[0]
         task = tasks.add_parser(name, help=meaning, description=meaning)
-        task.add_argument("data", metavar="DATA", nargs="?", help="the file to learn from")
+        files = "the files to learn from" if estimator.several else "the file to learn from"
+        task.add_argument("data", metavar="DATA", nargs="*", help=files)
         task.add_argument("--valid", metavar="FILE", help="a later part, to validate and test on")
         task.add_argument("--out", metavar="RUN", type=Path, help="run folder (runs/DATA-1, …)")
         task.add_argument("--overwrite", action="store_true", help="replace RUN if it is there")
@@ -55,14 +57,16 @@ def run(args: argparse.Namespace) -> int:
     """Learn, save, and print the model beside its baselines."""
     from recurra.cli.resume import resumed
     from recurra.errors import OptionError, TakenError
+    from recurra.tasks import TASKS
     from recurra.train import this_part
 
     if args.resume is not None:
         return _learn(*resumed(args), out=args.resume, look=args.diagnose)
-    if args.data is None:
+    if not args.data:
         raise OptionError(
             f"train {args.task}: DATA is missing; name the file to learn from before the options"
         )
+    args.data = source(TASKS[args.task], args.data)
     if args.find_lr is not None:
         return _find_rate(args)
     if args.ray is not None:
@@ -78,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _learn(
     estimator: "Estimator",
-    data: str,
+    data: Source,
     valid: str | None,
     course: "Course",
     *,
@@ -102,7 +106,7 @@ def _learn(
     return _told(estimator, data, course.command, out)
 
 
-def _diagnose(estimator: "Estimator", data: str, valid: str | None, out: Path) -> None:
+def _diagnose(estimator: "Estimator", data: Source, valid: str | None, out: Path) -> None:
     """Look inside on one batch; in words, and beside the run as JSON and as a picture."""
     from recurra.train import diagnose, one_thread, write_whole
 
@@ -131,7 +135,7 @@ def _learn_on_ray(args: argparse.Namespace) -> int:
     return _told(learned, args.data, "", out)
 
 
-def _told(estimator: "Estimator", data: str, command: str, out: Path) -> int:
+def _told(estimator: "Estimator", data: Source, command: str, out: Path) -> int:
     """Print what was learned, and how to go on; the exit status."""
     from recurra.cli.show import show_measures
     from recurra.train import checkpoint_file
@@ -140,11 +144,11 @@ def _told(estimator: "Estimator", data: str, command: str, out: Path) -> int:
     print(f"saved     {out}")
     if checkpoint_file(out).is_file():
         print(f"go on     {command}")
-    print(f"next      recurra predict {out} {data} -o forecast.csv --plot forecast.png")
+    print(f"next      recurra {estimator.next_command(out, shlex.quote(first_of(data)))}")
     return INTERRUPTED if estimator.interrupted_ else 0
 
 
-def _begun(args: argparse.Namespace, out: Path) -> "tuple[Estimator, str, str | None, Course]":
+def _begun(args: argparse.Namespace, out: Path) -> "tuple[Estimator, Source, str | None, Course]":
     """What the flags describe, with its checkpoints in `out`."""
     from recurra.cli.resume import course
     from recurra.tasks import TASKS

@@ -1,6 +1,7 @@
 """`recurra tune TASK DATA`."""
 
 import argparse
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,7 +90,7 @@ def _refit(tuned: "Tuned", args: argparse.Namespace, out: Path) -> int:
     drawn = tuned.plot(out)
     show_measures(best.measures_)
     print(f"saved     {out}, with {' and '.join(path.name for path in drawn)}")
-    print(f"next      recurra predict {out} {args.data} -o forecast.csv --plot forecast.png")
+    print(f"next      recurra {best.next_command(out, shlex.quote(args.data))}")
     return INTERRUPTED if best.interrupted_ else 0
 
 

@@ -93,7 +93,9 @@ def fields_from_json(
 class Estimator(ABC):
     """Learns from data, answers, measures itself, and is kept in a run folder.
 
-    `groups` says under which heading each field stands in a help text.
+    `groups` says under which heading each field stands in a help text; `several`, whether `fit` and
+    `measure` take a list of files; `lines`, whether `predict` takes a list of texts, so that a
+    command without a file reads them from standard input.
 
     After `fit`, `measures_` holds what was measured on the part held out, and `interrupted_`
     whether Ctrl-C ended the learning early.
@@ -101,6 +103,8 @@ class Estimator(ABC):
 
     task: ClassVar[str]
     groups: ClassVar[dict[str, tuple[str, ...]]]
+    several: ClassVar[bool] = False
+    lines: ClassVar[bool] = False
     measures_: Measures = field(init=False, repr=False, compare=False)
     interrupted_: bool = field(init=False, repr=False, compare=False)
 
@@ -124,6 +128,19 @@ class Estimator(ABC):
     @abstractmethod
     def predict(self, data: Any = None) -> Any:
         """Answer."""
+
+    @abstractmethod
+    def to_text(self, answer: Any) -> str:
+        """An answer as a file of it reads."""
+
+    @abstractmethod
+    def next_command(self, run: Path, data: str) -> str:
+        """What may be typed once a run folder is there, after `recurra`.
+
+        Args:
+            run: the folder.
+            data: the file that was learned from, ready for a shell.
+        """
 
     @abstractmethod
     def plot(self, answer: Any, path: str | Path, data: Any = None) -> None:

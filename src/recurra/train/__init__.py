@@ -16,7 +16,7 @@ from recurra.train.ranks import Part, this_part
 from recurra.train.run_folder import Run, free_folder, load_run, load_weights, save_run
 from recurra.train.streams import Streams, Tokens, Window
 from recurra.train.threads import one_thread
-from recurra.train.truncated import Network, Truncated
+from recurra.train.truncated import Network, Predictor, Truncated
 from recurra.train.whole import write_whole
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Network",
     "Part",
     "Plan",
+    "Predictor",
     "Rates",
     "Recipe",
     "Run",

@@ -129,8 +129,9 @@ def _fill(run: Run, folder: Path, draw: Mapping[str, Callable[[Path], None]]) ->
         "ended": run.history.ended,
         "versions": {"recurra": __version__, "torch": torch.__version__, "numpy": np.__version__},
     }
-    contiguous = {name: tensor.contiguous() for name, tensor in run.tensors.items()}
-    _write(folder / WEIGHTS, save(contiguous))
+    # Tied weights share their memory, which the format does not know.
+    whole = {name: tensor.detach().contiguous().clone() for name, tensor in run.tensors.items()}
+    _write(folder / WEIGHTS, save(whole))
     _write(folder / RUN, json.dumps(description, indent=1, allow_nan=False).encode())
     _write(folder / HISTORY, "".join(run.history.lines()).encode())
     for name, picture in draw.items():

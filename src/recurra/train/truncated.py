@@ -50,6 +50,33 @@ class Network(Protocol):
         """
 
 
+@runtime_checkable
+class Predictor(Network, Protocol):
+    """A network that computes its own loss, and so need not hold scores for a large vocabulary."""
+
+    def loss(
+        self,
+        x: Tensor,
+        targets: Tensor,
+        state: Tree,
+        *,
+        reset: Tensor | None,
+        checkpoint: int | None = None,
+        smoothing: float = 0.0,
+    ) -> tuple[Tensor, Tree]:
+        """What is learned from: mean nats a target, penalties added, and the state after the last.
+
+        Args:
+            targets: (B, T), the token after each of x.
+            smoothing: share of a target that is spread over all tokens.
+        """
+
+    def nats(
+        self, x: Tensor, targets: Tensor, state: Tree, *, reset: Tensor | None
+    ) -> tuple[Tensor, Tree]:
+        """-log p of each target (B, T), and the state after the last."""
+
+
 class Truncated(Lesson[Window]):
     """Next-token prediction over parallel streams, by truncated BPTT.
 
@@ -58,7 +85,7 @@ class Truncated(Lesson[Window]):
     prepared ahead. Asked about the same window twice in a row, `loss` begins with the same state.
 
     Args:
-        model: a module that is a `Network`; learns in place.
+        model: a module that is a `Network`, or a `Predictor`; learns in place.
         tokens: what is learned from.
         streams: rows a batch, B; of equal length, and what is left over at the end of `tokens` is
             not learned from.
@@ -122,9 +149,8 @@ class Truncated(Lesson[Window]):
         """The mean over the window's targets, in nats; a variable one is weighted by its length."""
         if batch is not self._last:
             self._given, self._last = None if batch.first else self._carried, batch
-        scores, state = self._run(batch, self._given)
+        loss, state = self._learned(batch, self._given)
         self._carried = tree_map(Tensor.detach, state)
-        loss = _nats(scores, batch, "mean", self._smoothing)
         if self._variable:
             loss = loss * (batch.inputs.shape[1] * self.steps / self._streams.length)
         return loss
@@ -140,12 +166,11 @@ class Truncated(Lesson[Window]):
         with torch.no_grad():
             for begin, end in pairwise(ends):
                 window = self._valid.window(begin, end)
-                scores, state = self._run(window, state)
-                total += _nats(scores, window, "sum").item()
+                nats, state = self._measured(window, state)
+                total += nats
             # The rest goes on where the last row ended.
             if (rest := self._valid.rest()) is not None:
-                scores, _ = self._run(rest, tree_map(lambda leaf: leaf[-1:], state))
-                total += _nats(scores, rest, "sum").item()
+                total += self._measured(rest, tree_map(lambda leaf: leaf[-1:], state))[0]
         return total / self._valid.targets
 
     def state(self) -> Mapping[str, Tensor]:
@@ -168,16 +193,42 @@ class Truncated(Lesson[Window]):
         random = np.random.default_rng([self._seed, epoch])
         return variable_cuts(self._streams.length, self._window, random)
 
-    def _run(self, window: Window, state: Tree) -> tuple[Tensor, Tree]:
-        """The scores for a window, and the state after it."""
+    def _learned(self, window: Window, state: Tree) -> tuple[Tensor, Tree]:
+        """The mean loss of a window with its graph, and the state after it."""
+        state, window = self._placed(window, state)
+        # Only where a lesson has one, for a network need not know it.
+        more = {} if self._checkpoint is None else {"checkpoint": self._checkpoint}
+        if isinstance(self._network, Predictor):
+            return self._network.loss(
+                window.inputs,
+                window.targets,
+                state,
+                reset=window.reset,
+                smoothing=self._smoothing,
+                **more,
+            )
+        scores, state = self._network(window.inputs, state, reset=window.reset, **more)
+        return _nats(scores, window, "mean", self._smoothing), state
+
+    def _measured(self, window: Window, state: Tree) -> tuple[float, Tree]:
+        """The nats of all targets of a window, and the state after it."""
+        state, window = self._placed(window, state)
+        if isinstance(self._network, Predictor):
+            nats, state = self._network.nats(
+                window.inputs, window.targets, state, reset=window.reset
+            )
+            return nats.sum(dtype=torch.float64).item(), state
+        scores, state = self._network(window.inputs, state, reset=window.reset)
+        return _nats(scores, window, "sum").item(), state
+
+    def _placed(self, window: Window, state: Tree) -> tuple[Tree, Window]:
+        """The state before a window, and the window, where the model is."""
         if state is None:
             state = self._network.initial_state(len(window.inputs))
         place = (leaves(state) or list(self.model.parameters()))[0].device
-        x, reset = window.inputs.to(place), window.reset
+        x, targets, reset, first = window
         reset = None if reset is None else reset.to(place)
-        if self._checkpoint is None:
-            return self._network(x, state, reset=reset)
-        return self._network(x, state, reset=reset, checkpoint=self._checkpoint)
+        return state, Window(x.to(place), targets.to(place), reset, first)
 
 
 def _rows(window: Window, part: Part) -> Window:
@@ -190,9 +241,11 @@ def _rows(window: Window, part: Part) -> Window:
 
 
 def _nats(scores: Tensor, window: Window, reduction: str, smoothing: float = 0.0) -> Tensor:
-    targets = window.targets.to(scores.device).flatten()
     return F.cross_entropy(
-        scores.flatten(0, 1), targets, reduction=reduction, label_smoothing=smoothing
+        scores.flatten(0, 1),
+        window.targets.flatten(),
+        reduction=reduction,
+        label_smoothing=smoothing,
     )
 
 

@@ -184,6 +184,13 @@ class Forecaster(Learning, Estimator):
         measures = backtest(self.learned_, self._panel(data), windows)
         return pd.DataFrame({"model": measures.metrics, **measures.baselines}).T
 
+    def to_text(self, answer: pd.DataFrame) -> str:
+        """As CSV, with the digits that float32 has."""
+        return str(answer.to_csv(index=False, float_format="%.8g"))
+
+    def next_command(self, run: Path, data: str) -> str:
+        return f"predict {run} {data} -o forecast.csv --plot forecast.png"
+
     def plot(
         self,
         forecast: pd.DataFrame,
