@@ -15,6 +15,7 @@ from recurra.layers.each import Each
 from recurra.layers.embedding import Embedding
 from recurra.layers.gated_norm import GatedNorm
 from recurra.layers.penalties import activation_penalty, temporal_activation_penalty
+from recurra.layers.pooling import POOLINGS, Pooling
 from recurra.layers.pre_norm import PreNorm
 from recurra.layers.recurrent import Recurrent
 from recurra.layers.residual import Residual
@@ -27,6 +28,7 @@ from recurra.layers.torch_weights import load_torch
 from recurra.layers.zoneout import Zoneout, ZoneoutContext, ZoneoutState
 
 __all__ = [
+    "POOLINGS",
     "Bidirectional",
     "BidirectionalState",
     "Block",
@@ -39,6 +41,7 @@ __all__ = [
     "Layer",
     "LockedContext",
     "LockedDropout",
+    "Pooling",
     "PreNorm",
     "Recurrent",
     "RecurrentContext",
