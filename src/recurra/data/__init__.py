@@ -2,6 +2,8 @@
 
 from recurra.data.buckets import buckets, padding
 from recurra.data.grid import Grid
+from recurra.data.labelled import Labelled, LabelOptions, check_classes, read_labelled, read_texts
+from recurra.data.lexicon import Lexicon, split_words
 from recurra.data.options import ReadOptions, Schema
 from recurra.data.panel import Panel
 from recurra.data.read import read_panel
@@ -17,6 +19,9 @@ __all__ = [
     "Context",
     "CovariateScaler",
     "Grid",
+    "LabelOptions",
+    "Labelled",
+    "Lexicon",
     "Panel",
     "Pool",
     "ReadOptions",
@@ -30,13 +35,17 @@ __all__ = [
     "block_order",
     "buckets",
     "byte_tokens",
+    "check_classes",
     "each_series",
     "find_season",
     "padding",
     "pools",
+    "read_labelled",
     "read_panel",
     "read_table",
+    "read_texts",
     "read_tokens",
+    "split_words",
     "tail",
     "token_type",
     "write_tokens",
