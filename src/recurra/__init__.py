@@ -23,6 +23,7 @@ _ROOMS = {
     "Stack": "recurra.layers",
     "Stream": "recurra.layers",
     "TASKS": "recurra.tasks",
+    "TextClassifier": "recurra.tasks.text_classify",
     "accelerate": "recurra.nn",
     "load": "recurra.tasks",
     "load_torch": "recurra.layers",

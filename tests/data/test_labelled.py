@@ -152,7 +152,7 @@ def test_what_is_missing_may_be_dropped_and_strange_bytes_replaced(tmp_path):
 
 def test_names_that_are_not_there(tmp_path):
     csv_(tmp_path / "a.csv")
-    with pytest.raises(OptionError, match='a.csv: --label "lable": no such column; near: label'):
+    with pytest.raises(OptionError, match=r'a.csv: --label "lable": no such column; near: label'):
         read_labelled(tmp_path / "a.csv", LabelOptions(label="lable"))
     with pytest.raises(OptionError, match='--text and --label are both "x"'):
         LabelOptions(text="x", label="x")

@@ -54,9 +54,7 @@ def test_it_survives_json():
     assert Lexicon.from_json(json.loads(json.dumps(lexicon.to_json()))) == lexicon
 
 
-@pytest.mark.parametrize(
-    "found", [None, {}, "ab", ["a", 1], ["a", None], ["a", "a"], [""], [["a"]]]
-)
+@pytest.mark.parametrize("found", [None, {}, "ab", ["a", None], ["a", "a"], [""], [["a"]]])
 def test_what_is_no_vocabulary_is_told(found):
     with pytest.raises(DataError, match=r"^a vocabulary "):
         Lexicon.from_json(found)

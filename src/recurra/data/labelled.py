@@ -101,7 +101,7 @@ def read_texts(source: object, options: LabelOptions | None = None) -> Labelled:
     """Read texts alone; one may be empty.
 
     Args:
-        source: as in `read_labelled`; or a text a line in a .txt, one text, or a list of them.
+        source: as in `read_labelled`; or a text a line in a .txt, or a list of texts.
         options: what the user says about it; `text` may name a column that is not there, where
             there is but one.
     """

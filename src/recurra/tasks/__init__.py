@@ -5,11 +5,15 @@ from pathlib import Path
 from recurra.errors import RunFolderError
 from recurra.tasks.estimator import Estimator
 from recurra.tasks.forecast import Forecaster
+from recurra.tasks.text_classify import TextClassifier
 from recurra.train import load_run
 
-TASKS: dict[str, type[Estimator]] = {"forecast": Forecaster}
+TASKS: dict[str, type[Estimator]] = {
+    "forecast": Forecaster,
+    "text-classify": TextClassifier,
+}
 
-__all__ = ["TASKS", "Estimator", "Forecaster", "load"]
+__all__ = ["TASKS", "Estimator", "Forecaster", "TextClassifier", "load"]
 
 
 def load(folder: str | Path) -> Estimator:
