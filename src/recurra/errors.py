@@ -30,6 +30,27 @@ class DataError(RecurraError, ValueError):
     """A file or a frame holds something that cannot be learned from."""
 
 
+class UnknownTokenError(DataError):
+    """A text holds characters that a vocabulary has no id for.
+
+    Args:
+        where: the vocabulary or the file.
+        found: a few of them, in the order of the text.
+        offset: characters before the first one.
+    """
+
+    def __init__(self, where: str, found: str, offset: int) -> None:
+        super().__init__(where, found, offset)
+        self.where, self.found, self.offset = where, found, offset
+
+    def __str__(self) -> str:
+        first, more = self.found[0], ", ".join(map(repr, self.found[1:]))
+        return (
+            f"{self.where}: {first!r} (U+{ord(first):04X}) at character {self.offset} is not in "
+            f"the vocabulary{more and ', nor ' + more}; --errors replace puts U+FFFD there"
+        )
+
+
 class MissingFileError(RecurraError, FileNotFoundError):
     """A file or folder is not there."""
 

@@ -11,6 +11,14 @@ from recurra.cells import CELLS
 from recurra.engine import explain, leaves, loop, refill, tree_map
 
 every_cell = pytest.mark.parametrize("name", CELLS)
+
+
+def forms(*wanted):
+    """Each cell with each of its forms: most have none but the step."""
+    parallel = {name: CELLS[name](3, 4).has_parallel for name in CELLS}
+    return [(name, form) for name in CELLS for form in wanted if form == "step" or parallel[name]]
+
+
 # At 0 a relu has no derivative, and float64 is there to see it.
 SMALL = {"atol": 1e-6, "rtol": 1e-5}
 
@@ -27,12 +35,9 @@ def test_it_runs_natively(name):
     assert said[2].split()[:2] == ["training", "natively,"], said[2]
 
 
-@pytest.mark.parametrize("form", ["step", "auto", "parallel"])
-@every_cell
+@pytest.mark.parametrize(("name", "form"), forms("step", "auto", "parallel"))
 def test_finite_differences_agree_with_its_gradients(name, form):
     case = example(name, 2, 4, 2, 3)
-    if form != "step" and not case.cell.has_parallel:
-        form = "step"  # it has no other
     case.cell.form = form
     held = [p for p in case.cell.parameters() if p.requires_grad]
     lengths = torch.tensor([4, 2])
@@ -119,8 +124,7 @@ def test_training_with_the_noise_of_one_draw(name):
     assert_same(got, measure(case, *loop(case.cell.step, case.x, case.state, context)), 1e-10)
 
 
-@pytest.mark.parametrize("form", ["step", "auto"])
-@every_cell
+@pytest.mark.parametrize(("name", "form"), forms("step", "auto"))
 def test_inputs_of_thirty_for_thousands_of_steps(name, form):
     torch.manual_seed(0)
     cell = CELLS[name](3, 4).requires_grad_(False)

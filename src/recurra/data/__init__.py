@@ -1,9 +1,11 @@
-"""From files to panels: series on one grid of time, their season and their scale."""
+"""From files to what is learned from: series on a grid of time, texts as token ids."""
 
 from recurra.data.buckets import buckets, padding
+from recurra.data.encode import encode_files
 from recurra.data.grid import Grid
 from recurra.data.labelled import Labelled, LabelOptions, check_classes, read_labelled, read_texts
 from recurra.data.lexicon import Lexicon, split_words
+from recurra.data.ngram import ngram_nats
 from recurra.data.options import ReadOptions, Schema
 from recurra.data.panel import Panel
 from recurra.data.read import read_panel
@@ -11,18 +13,26 @@ from recurra.data.row_groups import RowGroups, each_series
 from recurra.data.scale import Scaler
 from recurra.data.season import Season, find_season
 from recurra.data.shuffle import Pool, block_order, pools
+from recurra.data.split import Part, Parts, split_tokens
 from recurra.data.table import read_table
+from recurra.data.text import Text
 from recurra.data.tokens import Tokens, byte_tokens, read_tokens, token_type, write_tokens
+from recurra.data.vocabularies import VOCABULARIES, fit_vocabulary, vocabulary_from_json
+from recurra.data.vocabulary import Decoder, Vocabulary
 from recurra.data.windows import Context, CovariateScaler, Targets, Windows, tail
 
 __all__ = [
+    "VOCABULARIES",
     "Context",
     "CovariateScaler",
+    "Decoder",
     "Grid",
     "LabelOptions",
     "Labelled",
     "Lexicon",
     "Panel",
+    "Part",
+    "Parts",
     "Pool",
     "ReadOptions",
     "RowGroups",
@@ -30,14 +40,19 @@ __all__ = [
     "Schema",
     "Season",
     "Targets",
+    "Text",
     "Tokens",
+    "Vocabulary",
     "Windows",
     "block_order",
     "buckets",
     "byte_tokens",
     "check_classes",
     "each_series",
+    "encode_files",
     "find_season",
+    "fit_vocabulary",
+    "ngram_nats",
     "padding",
     "pools",
     "read_labelled",
@@ -45,8 +60,10 @@ __all__ = [
     "read_table",
     "read_texts",
     "read_tokens",
+    "split_tokens",
     "split_words",
     "tail",
     "token_type",
+    "vocabulary_from_json",
     "write_tokens",
 ]

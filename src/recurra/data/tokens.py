@@ -70,7 +70,7 @@ class Tokens:
             DataError: it does not, or the file is no longer whole.
             UnsupportedError: no slice, or one with a stride.
         """
-        begin, end = self._bounds(where)
+        begin, end = bounds(where, self._count, str(self.path))
         ids = np.empty(end - begin, self._stored)
         place = self._offset + begin * ids.itemsize
         view = ids.view(np.uint8).data
@@ -91,18 +91,22 @@ class Tokens:
     def __repr__(self) -> str:
         return f"Tokens({str(self.path)!r}, {self._count} of {self.dtype})"
 
-    def _bounds(self, where: object) -> tuple[int, int]:
-        if not isinstance(where, slice) or where.step not in (None, 1):
-            raise UnsupportedError(
-                f"{self.path}: takes slices such as [0:100], got [{_shown(where)}]"
-            )
-        count = self._count
-        begin = 0 if where.start is None else index(where.start)
-        end = count if where.stop is None else index(where.stop)
-        begin, end = (edge + count if edge < 0 else edge for edge in (begin, end))
-        if not 0 <= begin <= end <= count:
-            raise DataError(f"{self.path}: no ids [{_shown(where)}]; it holds {count}")
-        return begin, end
+
+def bounds(where: object, count: int, name: str) -> tuple[int, int]:
+    """Begin and end of a slice that lies within `count` ids.
+
+    Raises:
+        DataError: it does not.
+        UnsupportedError: no slice, or one with a stride.
+    """
+    if not isinstance(where, slice) or where.step not in (None, 1):
+        raise UnsupportedError(f"{name}: takes slices such as [0:100], got [{_shown(where)}]")
+    begin = 0 if where.start is None else index(where.start)
+    end = count if where.stop is None else index(where.stop)
+    begin, end = (edge + count if edge < 0 else edge for edge in (begin, end))
+    if not 0 <= begin <= end <= count:
+        raise DataError(f"{name}: no ids [{_shown(where)}]; it holds {count}")
+    return begin, end
 
 
 def byte_tokens(path: str | os.PathLike[str]) -> Tokens:
