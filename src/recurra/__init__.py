@@ -25,6 +25,7 @@ _ROOMS = {
     "Stream": "recurra.layers",
     "TASKS": "recurra.tasks",
     "Tagger": "recurra.tasks.tag",
+    "TextClassifier": "recurra.tasks.text_classify",
     "accelerate": "recurra.nn",
     "load": "recurra.tasks",
     "load_torch": "recurra.layers",

@@ -18,6 +18,7 @@ from recurra.layers.embedding import Embedding
 from recurra.layers.gated_norm import GatedNorm
 from recurra.layers.head import Head
 from recurra.layers.penalties import activation_penalty, temporal_activation_penalty
+from recurra.layers.pooling import POOLINGS, Pooling
 from recurra.layers.pre_norm import PreNorm
 from recurra.layers.recurrent import Recurrent
 from recurra.layers.residual import Residual
@@ -33,6 +34,7 @@ from recurra.layers.zoneout import Zoneout, ZoneoutContext, ZoneoutState
 
 __all__ = [
     "CRF",
+    "POOLINGS",
     "Adaptive",
     "Bidirectional",
     "BidirectionalState",
@@ -47,6 +49,7 @@ __all__ = [
     "Layer",
     "LockedContext",
     "LockedDropout",
+    "Pooling",
     "PreNorm",
     "Recurrent",
     "RecurrentContext",
