@@ -11,16 +11,19 @@ import torch
 
 from recurra.data import read_conll
 from recurra.errors import MissingFileError, RunFolderError
-from recurra.tasks import LanguageModel, Tagger
+from recurra.tasks import TASKS, LanguageModel, load
 from recurra.tasks.encoder import read_encoder
 from recurra.train import Course, train
 
-TINY = {"word_size": 4, "char_size": 2, "hidden_size": 4, "quiet": True}
 SHARED = {"hidden_size": 6, "streams": 4, "window": 16, "epochs": 1, "quiet": True}
 KINDS = {
     "characters": {"tokens": "characters"},
     "words": {"tokens": "words", "num_layers": 2},
     "bpe": {"tokens": "bpe", "vocab_size": 300},
+}
+TINY = {
+    "tag": {"word_size": 4, "char_size": 2, "hidden_size": 4},
+    "text-classify": {"batch_size": 8},
 }
 # Epochs until all layers of the model of words are awake.
 EPOCHS = 4
@@ -31,29 +34,48 @@ class StopError(Exception):
 
 
 @pytest.fixture(scope="module")
-def sentences(trained):
-    return read_conll(trained("tag").data)[:40]
+def given(trained):
+    """What each task learns from: sentences with tags, texts with labels."""
+    reviews = pd.read_csv(trained("text-classify").data).head(48)
+    return {
+        "tag": read_conll(trained("tag").data)[:40],
+        "text-classify": (reviews["text"].tolist(), reviews["label"].tolist()),
+    }
 
 
 @pytest.fixture(scope="module")
-def models(sentences, tmp_path_factory):
-    """Run folders of small language models that read the sentences, by kind of token."""
+def asked(given):
+    """A few of them to answer."""
+    some = [each.words for each in given["tag"][:4]]
+    return {"tag": some, "text-classify": given["text-classify"][0][:3]}
+
+
+@pytest.fixture(scope="module")
+def models(given, tmp_path_factory):
+    """Run folders of small language models that have read all of it, by kind of token."""
     folder = tmp_path_factory.mktemp("models")
-    text = folder / "text.txt"
-    text.write_text("".join(" ".join(each.words) + "\n" for each in sentences) * 4)
+    lines = [*(" ".join(each.words) for each in given["tag"]), *given["text-classify"][0]]
+    (folder / "text.txt").write_text("".join(f"{line}\n" for line in lines))
     for kind, options in KINDS.items():
-        LanguageModel(**SHARED, **options).fit(text).save(folder / kind)
+        LanguageModel(**SHARED, **options).fit(folder / "text.txt").save(folder / kind)
     return folder
 
 
-def tagger(models, **options):
-    return Tagger(**{**TINY, "epochs": EPOCHS, **options}, encoder=str(models / "words"))
+def begun(task, encoder, **options):
+    """An estimator that begins with the language model in a run folder."""
+    fields = {"epochs": EPOCHS, "quiet": True, **TINY[task], **options}
+    return TASKS[task](**fields, encoder=str(encoder))
+
+
+@pytest.fixture(scope="module", params=TINY)
+def task(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def whole(models, sentences):
-    """A tagger that nobody disturbed."""
-    return tagger(models).fit(sentences)
+def whole(task, models, given):
+    """What was learned without a disturbance."""
+    return begun(task, models / "words").fit(given[task])
 
 
 def layers(encoder):
@@ -63,9 +85,9 @@ def layers(encoder):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_tokens_of_words_are_those_of_the_text(models, sentences, kind):
+def test_the_tokens_of_words_are_those_of_the_text(models, given, kind):
     encoder = read_encoder(str(models / kind)).encoder
-    words = sorted({word for each in sentences[:20] for word in each.words})
+    words = sorted({word for each in given["tag"][:20] for word in each.words})
     for text in (range(5), [4], [5, 5, 5, 1, 0]):
         ids, lengths, ends = encoder.spelling(words).batch([np.array(text), np.array([3])])
         own, last = ids[0, : lengths[0]].tolist(), ends[0, : len(text)].tolist()
@@ -84,16 +106,16 @@ def test_a_text_without_words_is_its_beginning(models):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_tagger_begins_with_the_weights_of_the_language_model(models, sentences, kind):
-    lesson = Tagger(**TINY, encoder=str(models / kind)).lesson(sentences)
+def test_it_begins_with_the_weights_of_the_language_model(task, models, given, kind):
+    lesson = begun(task, models / kind).lesson(given[task])
     network = LanguageModel.load(models / kind).learned_.network
     for mine, theirs in zip(layers(lesson.model.encoder), layers(network), strict=True):
         assert torch.equal(mine, theirs)
 
 
-def test_layers_keep_every_bit_until_they_wake_one_an_epoch_from_the_top(models, sentences):
-    estimator = tagger(models, learning_rate=0.01)
-    lesson = estimator.lesson(sentences)
+def test_layers_keep_every_bit_until_they_wake_one_an_epoch_from_the_top(task, models, given):
+    estimator = begun(task, models / "words", learning_rate=0.01, average=None)
+    lesson = estimator.lesson(given[task])
     seen = [layers(lesson.model.encoder)]
 
     def watch(_epoch):
@@ -114,58 +136,57 @@ def test_layers_keep_every_bit_until_they_wake_one_an_epoch_from_the_top(models,
     ]
 
 
-def test_the_run_folder_needs_no_other(models, sentences, whole, tmp_path):
+def test_the_run_folder_needs_no_other(task, models, given, asked, whole, tmp_path):
     away = shutil.copytree(models / "words", tmp_path / "words")
-    fitted = Tagger(**TINY, epochs=EPOCHS, encoder=str(away)).fit(sentences)
+    fitted = begun(task, away).fit(given[task])
     fitted.save(tmp_path / "run")
     shutil.rmtree(away)
-    loaded = Tagger.load(tmp_path / "run")
-    some = [each.words for each in sentences[:5]]
+    loaded, some = load(tmp_path / "run"), asked[task]
     pd.testing.assert_frame_equal(loaded.predict(some), whole.predict(some))
     pd.testing.assert_frame_equal(fitted.predict(some), whole.predict(some))
-    assert loaded.learned_.encoder.to_json() == whole.learned_.encoder.to_json()
 
 
-@pytest.mark.parametrize("last", [1, 3])
-def test_a_training_that_was_killed_goes_on_bit_for_bit(models, sentences, whole, tmp_path, last):
+def test_a_training_that_was_killed_goes_on_bit_for_bit(task, models, given, whole, tmp_path):
+    """Killed when one layer of two is awake."""
+
     def die(epoch):
-        if epoch.epoch == last:
+        if epoch.epoch == 2:
             raise StopError
 
     course = {"folder": tmp_path / "run", "minutes": 0.0}
     with pytest.raises(StopError):
-        tagger(models).fit(sentences, course=Course(**course, watch=die))
-    resumed = tagger(models).fit(sentences, course=Course(**course, resume=True))
+        begun(task, models / "words").fit(given[task], course=Course(**course, watch=die))
+    resumed = begun(task, models / "words").fit(given[task], course=Course(**course, resume=True))
     weights = whole.learned_.network.state_dict()
     for name, value in resumed.learned_.network.state_dict().items():
         assert torch.equal(value, weights[name]), name
 
 
-def test_a_training_goes_on_with_the_same_encoder_alone(models, sentences, tmp_path):
+def test_a_training_goes_on_with_the_same_encoder_alone(task, models, given, tmp_path):
     course = {"folder": tmp_path / "run"}
-    tagger(models, epochs=1).fit(sentences, course=Course(**course))
-    other = Tagger(**TINY, epochs=1, encoder=str(models / "characters"))
+    begun(task, models / "words", epochs=1).fit(given[task], course=Course(**course))
+    other = begun(task, models / "characters", epochs=1)
     with pytest.raises(RunFolderError, match="began with another encoder"):
-        other.fit(sentences, course=Course(**course, resume=True))
+        other.fit(given[task], course=Course(**course, resume=True))
 
 
-def test_a_sentence_is_the_same_alone_and_among_longer_ones(whole, sentences):
-    some = [each.words for each in sentences[:4]]
-    together = whole.predict(some)
-    alone = pd.concat([whole.predict([each]) for each in some], ignore_index=True)
-    assert together["tag"].tolist() == alone["tag"].tolist()
+def test_an_answer_is_the_same_alone_and_among_longer_ones(whole, task, asked):
+    together = whole.predict(asked[task])
+    alone = pd.concat([whole.predict([each]) for each in asked[task]], ignore_index=True)
     np.testing.assert_allclose(together["confidence"], alone["confidence"], atol=1e-6)
+    for column in {"tag", "label", "because"} & set(together):
+        assert together[column].tolist() == alone[column].tolist()
 
 
-def test_what_is_no_language_model_is_refused_in_one_line(models, sentences, trained):
+def test_what_is_no_language_model_is_refused_in_one_line(task, models, given, trained):
     for encoder, error, said in (
-        (str(models / "none"), MissingFileError, "no such run folder"),
-        (str(trained("tag").folder), RunFolderError, "a run of the task 'tag', not of 'language'"),
+        (models / "none", MissingFileError, "no such run folder"),
+        (trained("tag").folder, RunFolderError, "a run of the task 'tag', not of 'language'"),
     ):
         with pytest.raises(error) as caught:
-            Tagger(**TINY, encoder=encoder).fit(sentences)
+            begun(task, encoder).fit(given[task])
         assert said in str(caught.value)
-        assert str(caught.value).startswith("--encoder ")
+        assert str(caught.value).startswith("--encoder takes the run folder of a language model")
         assert "\n" not in str(caught.value)
 
 
@@ -174,24 +195,27 @@ HARM = {
     "a start too far": (lambda found: found.update(start=10**9), "start is 1000000000"),
     "more": (lambda found: found.update(extra=1), "of the encoder extra is unknown or missing"),
     "a vocabulary": (lambda found: found.update(vocabulary=[]), "vocabulary: list"),
-    "fewer words": (
-        lambda found: found["vocabulary"]["words"].remove("the"),
-        "tokens for a table of",
-    ),
+    "a word": (lambda found: found["vocabulary"]["words"].remove("the"), "tokens for a table of"),
     "a cell": (lambda found: found["setting"].update(cell="x"), '--cell is "x"'),
     "a size": (lambda found: found["setting"].update(hidden_size=7), "encoder.body.layers."),
 }
 
 
+@pytest.fixture(scope="module")
+def saved(whole, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved") / "run"
+    whole.save(folder)
+    return folder
+
+
 @pytest.mark.parametrize("name", HARM)
-def test_a_damaged_encoder_is_told_in_one_line(whole, tmp_path, name):
+def test_a_damaged_encoder_is_told_in_one_line(saved, tmp_path, name):
     harm, said = HARM[name]
-    whole.save(tmp_path / "run")
-    path = tmp_path / "run" / "run.json"
-    found = json.loads(path.read_text())
+    folder = shutil.copytree(saved, tmp_path / "run")
+    found = json.loads((folder / "run.json").read_text())
     harm(found["learned"]["encoder"])
-    path.write_text(json.dumps(found))
+    (folder / "run.json").write_text(json.dumps(found))
     with pytest.raises(RunFolderError) as caught:
-        Tagger.load(tmp_path / "run")
+        load(folder)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -7,7 +7,7 @@ from recurra.models.pretrained import Pieces, Pretrained, body_of
 from recurra.models.sampling import Choice, Sampler, probabilities
 from recurra.models.segment import SegmentForecaster
 from recurra.models.tagger import Words, WordTagger
-from recurra.models.text_classifier import PooledClassifier, Spelt, WholeWords
+from recurra.models.text_classifier import PooledClassifier, PretrainedClassifier, Spelt, WholeWords
 from recurra.models.words import UNKNOWN, WordFeatures
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Pieces",
     "PooledClassifier",
     "Pretrained",
+    "PretrainedClassifier",
     "Sampler",
     "SegmentForecaster",
     "Spelt",
