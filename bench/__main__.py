@@ -12,6 +12,7 @@ from bench import (
     forecast,
     layers,
     scaling,
+    sentiment,
     stream,
     training,
 )
@@ -28,6 +29,7 @@ BENCHES = {
     "capability": capability,
     "scaling": scaling,
     "training": training,
+    "sentiment": sentiment,
 }
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from recurra.tasks import TextClassifier
+
 HOURS, DAYS, AHEAD = 960, 240, 14
 SHOPS = ("north", "south", "west")
 
@@ -25,6 +27,7 @@ def write_tables(folder: Path) -> None:
     load.assign(load=load["load"].astype("str").where(load.index != 70, "fault")).to_csv(
         folder / "fault.csv", index=False
     )
+    _labelled(folder)
 
 
 def _load(
@@ -58,3 +61,19 @@ def _sales(random: np.random.Generator) -> pd.DataFrame:
         part.loc[day >= DAYS, ["y", "visitors"]] = np.nan
         parts.append(part)
     return pd.concat(parts)
+
+
+def _labelled(folder: Path) -> None:
+    """Reviews and tickets with labels, of which a few are missing."""
+    reviews = pd.read_csv(TextClassifier.sample(folder))
+    reviews[::4].to_csv(folder / "newer-reviews.csv", index=False)
+    queues = np.arange(120) % 3
+    asks = ("pay the bill", "mend the door", "send the parcel")
+    tickets = pd.DataFrame(
+        {
+            "queue": [("money", "house", "post")[queue] for queue in queues],
+            "story": [f"Please {asks[queue]} of room {k}." for k, queue in enumerate(queues)],
+        }
+    )
+    tickets.loc[[10, 50, 90], "queue"] = None
+    tickets.to_csv(folder / "tickets.tsv", index=False, sep="\t")

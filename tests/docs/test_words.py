@@ -79,7 +79,10 @@ def test_flags_that_a_page_names_exist(page, flags):
     assert set(FLAG.findall(page.read_text())) <= flags
 
 
-def test_every_flag_of_a_forecast_is_explained():
-    pages = [ROOT / "docs" / f"{name}.md" for name in ("forecasting", "training", "scaling")]
+@pytest.mark.parametrize(
+    ("task", "page"), [("forecast", "forecasting"), ("text-classify", "classifying-text")]
+)
+def test_every_flag_of_a_task_is_explained(task, page):
+    pages = [ROOT / "docs" / f"{name}.md" for name in (page, "training", "scaling")]
     told = {flag for page in pages for flag in FLAG.findall(page.read_text())}
-    assert set(FLAG.findall(_help(["train", "forecast", "--help"]))) - {"--help"} <= told
+    assert set(FLAG.findall(_help(["train", task, "--help"]))) - {"--help"} <= told
