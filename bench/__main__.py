@@ -13,6 +13,7 @@ from bench import (
     layers,
     ptb,
     scaling,
+    sentiment,
     shakespeare,
     stream,
     tagging,
@@ -36,6 +37,7 @@ BENCHES = {
     "text": text,
     "shakespeare": shakespeare,
     "ptb": ptb,
+    "sentiment": sentiment,
 }
 
 

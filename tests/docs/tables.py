@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from recurra.tasks import Tagger
+from recurra.tasks import Tagger, TextClassifier
 
 HOURS, DAYS, AHEAD = 960, 240, 14
 SHOPS = ("north", "south", "west")
@@ -28,6 +28,7 @@ def write_tables(folder: Path) -> None:
         folder / "fault.csv", index=False
     )
     _tagged(folder)
+    _labelled(folder)
 
 
 def _load(
@@ -72,3 +73,19 @@ def _tagged(folder: Path) -> None:
     (folder / "names.conll").write_text(names * 6)
     (folder / "broken.conll").write_text("Ada B-PER\nsees O\n\nNew York B-LOC\n")
     (folder / "words.conll").write_text("Ada\nsees\n")
+
+
+def _labelled(folder: Path) -> None:
+    """Reviews and tickets with labels, of which a few are missing."""
+    reviews = pd.read_csv(TextClassifier.sample(folder))
+    reviews[::4].to_csv(folder / "newer-reviews.csv", index=False)
+    queues = np.arange(120) % 3
+    asks = ("pay the bill", "mend the door", "send the parcel")
+    tickets = pd.DataFrame(
+        {
+            "queue": [("money", "house", "post")[queue] for queue in queues],
+            "story": [f"Please {asks[queue]} of room {k}." for k, queue in enumerate(queues)],
+        }
+    )
+    tickets.loc[[10, 50, 90], "queue"] = None
+    tickets.to_csv(folder / "tickets.tsv", index=False, sep="\t")

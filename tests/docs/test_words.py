@@ -79,7 +79,15 @@ def test_flags_that_a_page_names_exist(page, flags):
     assert set(FLAG.findall(page.read_text())) <= flags
 
 
-@pytest.mark.parametrize(("task", "page"), [("forecast", "forecasting"), ("tag", "tagging")])
+@pytest.mark.parametrize(
+    ("task", "page"),
+    [
+        ("forecast", "forecasting"),
+        ("language", "text"),
+        ("tag", "tagging"),
+        ("text-classify", "classifying-text"),
+    ],
+)
 def test_every_flag_of_a_task_is_explained(task, page):
     pages = [ROOT / "docs" / f"{name}.md" for name in (page, "training", "scaling")]
     told = {flag for page in pages for flag in FLAG.findall(page.read_text())}
