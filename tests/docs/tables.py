@@ -1,18 +1,18 @@
-"""Small tables under the names that the pages use."""
+"""Small tables and texts under the names that the pages use."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from recurra.tasks import Tagger, TextClassifier
+from recurra.tasks import LanguageModel, Tagger, TextClassifier
 
 HOURS, DAYS, AHEAD = 960, 240, 14
 SHOPS = ("north", "south", "west")
 
 
 def write_tables(folder: Path) -> None:
-    """Write every table that a page names."""
+    """Write every table and text that a page names."""
     random = np.random.default_rng(0)
     load = _load(random)
     load.to_csv(folder / "load.csv", index=False)
@@ -29,6 +29,15 @@ def write_tables(folder: Path) -> None:
     )
     _tagged(folder)
     _labelled(folder)
+    _write_texts(folder)
+
+
+def _write_texts(folder: Path) -> None:
+    novel = LanguageModel.sample(folder).read_text().splitlines(keepends=True)
+    (folder / "novel.txt").write_text("".join(novel[:100]))
+    (folder / "chat.txt").write_text("".join(novel[150:250]))
+    (folder / "letter.txt").write_text("".join(novel[250:255]))
+    (folder / "other.txt").write_text("".join([*novel[260:290], "The heron forgets Straße.\n"]))
 
 
 def _load(

@@ -161,8 +161,8 @@ def test_where_it_does_not_run_natively_the_answer_is_none(monkeypatch):
     assert each_nats(h, w, b, targets) is None
 
 
-def job(N=2, H=3, V=4, h=64, w=64, targets=64, smoothing=0, results=(64, 64)):
-    return array("q", (0, N, H, V, h, H, w, H, 0, targets, smoothing, *results, 0, 0, 0))
+def job(N=2, H=3, V=4, h=64, w=64, targets=64, smoothing=0, results=(64, 64), types=(0, 0)):
+    return array("q", (*types, N, H, V, h, H, w, H, 0, targets, smoothing, *results, 0, 0, 0))
 
 
 @pytest.mark.parametrize(
@@ -176,6 +176,7 @@ def job(N=2, H=3, V=4, h=64, w=64, targets=64, smoothing=0, results=(64, 64)):
         ({"targets": 0}, "targets or a result is null"),
         ({"results": (0, 64)}, "targets or a result is null"),
         ({"h": 0}, "h or w is null"),
+        ({"types": (1, 1)}, "tiles are of float"),
     ],
 )
 def test_a_job_that_does_not_fit_is_refused(words, line):

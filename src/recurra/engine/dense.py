@@ -20,6 +20,7 @@ from recurra.engine.autograd import uncast
 from recurra.engine.look import TENSORS
 from recurra.engine.machine import blank
 from recurra.engine.opaque import watched
+from recurra.engine.run import autocasts
 from recurra.errors import ShapeError
 
 
@@ -38,7 +39,7 @@ def dense(
         raise ShapeError(f"dense: x is {_size(x)} and w {_size(w)}, (…, H) and (V, H) fit")
     if b is not None and b.shape != w.shape[:1]:
         raise ShapeError(f"dense: b is {_size(b)} beside w {_size(w)}, {_size(w)[:1]} fits")
-    if not serves(x, w, b):
+    if autocasts("cpu") or not serves(x, w, b):
         return F.linear(x, w, b)
     flat = x.reshape(prod(x.shape[:-1]), x.shape[-1])
     made: Tensor = _Dense.apply(flat, w, b)  # type: ignore[no-untyped-call]
@@ -50,8 +51,6 @@ def serves(*given: Tensor | None) -> bool:
     tensors = [each for each in given if each is not None]
     dtype = tensors[0].dtype
     if dtype not in (torch.float32, torch.float64) or watched() or native.library() is None:
-        return False
-    if torch.is_autocast_enabled("cpu"):
         return False
     return all(type(each) in TENSORS and each.is_cpu and each.dtype == dtype for each in tensors)
 

@@ -1,8 +1,8 @@
 """The native engine: one shared library beside this file, loaded on first use, called by ctypes.
 
 RECURRA_NATIVE=0 runs without it, RECURRA_NATIVE=1 refuses to run without it; otherwise it serves
-where it is there. RECURRA_SIMD forces a level: generic, avx2, avx512. RECURRA_THREADS=own works on
-threads of the library's own, not on torch's. RECURRA_LIBRARY names another build of the library.
+where it is there. RECURRA_SIMD forces a level: generic, avx2, avx512, amx. RECURRA_THREADS=own
+works on threads of the library's own, not on torch's. RECURRA_LIBRARY names another build of it.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ from recurra.engine.operations import OPERATIONS
 from recurra.engine.program import Program as Plan
 from recurra.errors import MissingPackageError, OptionError, ShapeError, UnsupportedError
 
-ABI = 6
+ABI = 7
 PATH = Path(os.environ.get("RECURRA_LIBRARY") or Path(__file__).with_name("_native.so"))
 
 _POLL = ctypes.CFUNCTYPE(c_int)
@@ -62,6 +62,11 @@ def level() -> str | None:
     """The SIMD level that runs; None without the library."""
     lib = library()
     return None if lib is None else lib.recurra_level().decode()
+
+
+def tiles() -> bool:
+    """Whether products can be computed on tiles."""
+    return level() == "amx"
 
 
 @cache

@@ -19,6 +19,8 @@ from recurra.engine import native
 from recurra.engine.autograd import uncast
 from recurra.engine.dense import address, rows, serves, vector
 from recurra.engine.machine import blank
+from recurra.engine.program import Packing
+from recurra.engine.run import autocasts, tiling
 
 NOTHING = (False, False, False)
 IGNORED = -100  # torch's own
@@ -33,13 +35,16 @@ def nats(
 ) -> Float[Tensor, ""] | None:
     """The nats of all targets together; those below 0 count nothing.
 
-    None where this does not run natively, as in `dense`. Neither threads nor other rows change a
-    bit. Shapes fit together, and targets are below V.
+    None where this does not run natively: without the library, elsewhere than on the CPU, in
+    another type than float32 and float64 or in several, and where torch.compile or torch.func
+    looks on. Neither threads nor other rows change a bit. Under autocast to bfloat16 the products
+    are on tiles where the processor has them, all else is float32 as before. Shapes fit together,
+    and targets are below V.
 
     Args:
         smoothing: the share of each target that is spread over all numbers.
     """
-    given = Given(h, w, b, targets, smoothing)
+    given = Given.of(h, w, b, targets, smoothing)
     if not given.serve():
         return None
     if not given.learn():
@@ -55,18 +60,32 @@ def each_nats(
     targets: Int64[Tensor, " N"],
 ) -> Float[Tensor, " N"] | None:
     """The nats of each target; None as `nats`, and where a gradient may be asked for."""
-    given = Given(h, w, b, targets, 0.0)
+    given = Given.of(h, w, b, targets, 0.0)
     return _run(given, NOTHING).each if given.serve() and not given.learn() else None
 
 
 class Given(NamedTuple):
-    """The arguments of `nats`."""
+    """The arguments of `nats`.
+
+    Args:
+        tiles: products are on tiles of bfloat16.
+    """
 
     h: Tensor
     w: Tensor
     b: Tensor | None
     targets: Tensor
     smoothing: float
+    tiles: bool
+
+    @classmethod
+    def of(
+        cls, h: Tensor, w: Tensor, b: Tensor | None, targets: Tensor, smoothing: float
+    ) -> "Given":
+        """What autocast makes of them: what it made bfloat16 becomes as wide as w again."""
+        casts = autocasts(h.device.type)
+        tiles = w.dtype == torch.float32 and tiling(h.device.type) is Packing.TILES
+        return cls(h.to(w.dtype) if casts else h, w, b, targets, smoothing, tiles)
 
     def serve(self) -> bool:
         """Whether there is something to compute, and the library computes it."""
@@ -94,7 +113,7 @@ def _run(given: Given, needs: Sequence[bool]) -> Found:
     shapes = zip((h.shape, w.shape, w.shape[:1]), needs, strict=True)
     made = tuple(blank(shape, h.dtype) if yes else None for shape, yes in shapes)
     (smoothing,) = struct.unpack("q", struct.pack("d", given.smoothing))
-    job = array("q", (h.dtype == torch.float64, *h.shape, len(w)))
+    job = array("q", (h.dtype == torch.float64, given.tiles, *h.shape, len(w)))
     job.extend((h.data_ptr(), h.stride(0), w.data_ptr(), w.stride(0), address(b)))
     job.extend((targets.data_ptr(), smoothing))
     job.extend(map(address, (each, total, *made)))
@@ -105,7 +124,7 @@ def _run(given: Given, needs: Sequence[bool]) -> Found:
 class _Nats(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *given: Any) -> Tensor:
-        *tensors, ctx.smoothing = given
+        *tensors, ctx.smoothing, ctx.tiles = given
         found = _run(Given(*given), ctx.needs_input_grad[:3])
         ctx.save_for_backward(*tensors)
         ctx.made = found.gradients
@@ -116,15 +135,15 @@ class _Nats(torch.autograd.Function):
     def backward(ctx: Any, came: Tensor) -> tuple[Tensor | None, ...]:
         needs = ctx.needs_input_grad[:3]
         h, w, b, targets = ctx.saved_tensors
-        given = Given(h, w, b, targets, ctx.smoothing)
+        given = Given(h, w, b, targets, ctx.smoothing, ctx.tiles)
         if torch.is_grad_enabled():
-            return (*_again(given, needs, came), None, None)
+            return (*_again(given, needs, came), None, None, None)
         # They are scaled where they lie, so a second backward finds them anew.
         made = _run(given, needs).gradients if ctx.made is None else ctx.made
         ctx.made = None
         if came != 1:
             made = tuple(None if each is None else each.mul_(came) for each in made)
-        return (*made, None, None)
+        return (*made, None, None, None)
 
 
 def _again(given: Given, needs: Sequence[bool], came: Tensor) -> list[Tensor | None]:

@@ -16,7 +16,7 @@ using namespace recurra;
 
 namespace {
 
-constexpr int kAbi = 6;
+constexpr int kAbi = 7;
 constexpr int64_t kMostSteps = int64_t(1) << 31;
 constexpr int64_t kMostJobs = 1024;
 constexpr int64_t kMostRows = int64_t(1) << 24;
@@ -30,6 +30,10 @@ std::unique_ptr<Handle> make(const Level& level, const int64_t* words, int64_t c
   auto handle = std::make_unique<Handle>();
   handle->program = parse(words, count, error);
   if (!handle->program) return nullptr;
+  if (handle->program->tiles && !level.has_tiles()) {
+    error = std::string("program: tiles, which level ") + level.name + " lacks";
+    return nullptr;
+  }
   if (handle->program->is_double) {
     handle->twice = decode(*handle->program, *level.twice);
   } else {

@@ -19,7 +19,7 @@
 // Grows whenever a line below, a struct, or the words of a program change their meaning.
 RECURRA_API int recurra_abi(void);
 
-// "avx512", ...; null where RECURRA_SIMD asks for what does not run here.
+// "amx", ...; null where RECURRA_SIMD asks for what does not run here.
 RECURRA_API const char* recurra_level(void);
 
 // "copy 1\nneg 1\n...": the operations by number, and how many operands each reads.

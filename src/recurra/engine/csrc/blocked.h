@@ -19,51 +19,57 @@ constexpr int64_t kStrip = 256;
 template <typename T>
 class Packed {
  public:
-  Packed(const Kernels<T>& kernels, const T* w, int64_t sk, int64_t sn, int64_t K, int64_t N,
-         Carver& carver)
-      : kernels_(kernels), w_(w), sk_(sk), sn_(sn), K_(K), N_(N) {
+  Packed(const Products<T>& products, const T* w, int64_t sk, int64_t sn, int64_t K, int64_t N,
+         int64_t threads, Carver& carver)
+      : products_(products), w_(w), sk_(sk), sn_(sn), K_(K), N_(N) {
     blocks_ = std::max<int64_t>(1, (K + kBlockRows - 1) / kBlockRows);
-    bytes_ = kernels.packed_bytes(std::min(K, kBlockRows), N, false);
+    bytes_ = products.packed_bytes(std::min(K, kBlockRows), N);
     packed_ = carver.take<char>(bytes_ * (blocks_ - 1));
-    carver.take<char>(kernels.packed_bytes(rows_of(blocks_ - 1), N, false));
+    carver.take<char>(products.packed_bytes(rows_of(blocks_ - 1), N));
+    scratch_bytes_ = (products.product_scratch(std::min(K, kBlockRows)) + 63) / 64 * 64;
+    scratch_ = carver.take<char>(scratch_bytes_ * threads);
   }
 
   // Tasks that pack; each by one thread, in any order.
-  int64_t tasks() const { return blocks_ * kernels_.panels(N_); }
+  int64_t tasks() const { return blocks_ * products_.panels(N_); }
 
   void pack(int64_t task) const {
-    const int64_t panels = kernels_.panels(N_), block = task / panels, panel = task % panels;
-    kernels_.pack(w_ + block * kBlockRows * sk_, sk_, sn_, rows_of(block), N_, false,
-                  packed_ + block * bytes_, panel, panel + 1);
+    const int64_t panels = products_.panels(N_), block = task / panels, panel = task % panels;
+    products_.pack(w_ + block * kBlockRows * sk_, sk_, sn_, rows_of(block), N_,
+                   packed_ + block * bytes_, panel, panel + 1);
   }
 
-  // y = x W + bias, as Kernels::product; bias may be null.
-  void product(const T* x, int64_t ldx, const T* bias, T* y, int64_t ldy, int64_t rows) const {
+  // y = x W + bias, as Products::product; bias may be null.
+  void product(int64_t worker, const T* x, int64_t ldx, const T* bias, T* y, int64_t ldy,
+               int64_t rows) const {
+    void* scratch = scratch_ + worker * scratch_bytes_;
+    if (poisoned()) poison(scratch, scratch_bytes_);
     for (int64_t block = 0; block < blocks_; ++block) {
-      kernels_.product(x + block * kBlockRows, ldx, packed_ + block * bytes_, false,
-                       block ? nullptr : bias, block > 0, y, ldy, rows, rows_of(block), N_, false);
+      products_.product(x + block * kBlockRows, ldx, packed_ + block * bytes_,
+                        block ? nullptr : bias, block > 0, y, ldy, rows, rows_of(block), N_, false,
+                        scratch);
     }
   }
 
  private:
   int64_t rows_of(int64_t block) const { return std::min(K_ - block * kBlockRows, kBlockRows); }
 
-  const Kernels<T>& kernels_;
+  const Products<T>& products_;
   const T* w_;
-  int64_t sk_, sn_, K_, N_, blocks_, bytes_;
-  char* packed_;
+  int64_t sk_, sn_, K_, N_, blocks_, bytes_, scratch_bytes_;
+  char *packed_, *scratch_;
 };
 
 // c = a^T b over rows that come in groups; element (m, n) of c at c + m * sm + n * sn.
 template <typename T>
 class Strips {
  public:
-  Strips(const Kernels<T>& kernels, int64_t M, int64_t N, T* c, int64_t sm, int64_t sn,
+  Strips(const Products<T>& products, int64_t M, int64_t N, T* c, int64_t sm, int64_t sn,
          int64_t threads, Carver& carver)
-      : kernels_(kernels), M_(M), N_(N), c_(c), sm_(sm), sn_(sn) {
-    scratch_bytes_ = (kernels.contract_scratch(std::min(M, kStrip), N) + 63) / 64 * 64;
+      : products_(products), M_(M), N_(N), c_(c), sm_(sm), sn_(sn) {
+    scratch_bytes_ = (products.contract_scratch(std::min(M, kStrip), N) + 63) / 64 * 64;
     scratch_ = carver.take<char>(scratch_bytes_ * threads);
-    addresses_ = carver.take<const T*>(2 * kContractRows * threads);
+    addresses_ = carver.take<const T*>(2 * products.contract_rows * threads);
   }
 
   int64_t tasks() const { return (M_ + kStrip - 1) / kStrip; }
@@ -73,23 +79,24 @@ class Strips {
   void add(int64_t task, int64_t worker, const T* a, int64_t lda, const T* b, int64_t ldb,
            int64_t rows, bool first) const {
     const int64_t m = task * kStrip, width = std::min(kStrip, M_ - m);
-    const T** at = addresses_ + worker * 2 * kContractRows;
+    const int64_t most = products_.contract_rows;
+    const T** at = addresses_ + worker * 2 * most;
     void* scratch = scratch_ + worker * scratch_bytes_;
     if (poisoned()) poison(scratch, scratch_bytes_);
-    for (int64_t r = 0; r < rows; r += kContractRows) {
-      const int64_t count = std::min(kContractRows, rows - r);
+    for (int64_t r = 0; r < rows; r += most) {
+      const int64_t count = std::min(most, rows - r);
       for (int64_t k = 0; k < count; ++k) {
         at[k] = a + (r + k) * lda + m;
-        at[kContractRows + k] = b + (r + k) * ldb;
+        at[most + k] = b + (r + k) * ldb;
       }
-      const Right<T> right{at + kContractRows, c_ + m * sm_, sm_, sn_, N_};
-      kernels_.contract(at, width, &right, 1, count, first && r == 0, 0,
-                        kernels_.contract_units(width, &right, 1), scratch);
+      const Right<T> right{at + most, c_ + m * sm_, sm_, sn_, N_};
+      products_.contract(at, width, &right, 1, count, first && r == 0, 0,
+                         products_.contract_units(width, &right, 1), scratch);
     }
   }
 
  private:
-  const Kernels<T>& kernels_;
+  const Products<T>& products_;
   int64_t M_, N_;
   T* c_;
   int64_t sm_, sn_, scratch_bytes_;

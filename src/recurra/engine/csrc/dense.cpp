@@ -26,14 +26,15 @@ bool fit(int64_t rows, int64_t a, int64_t b) {
 template <typename T>
 bool product(const Kernels<T>& kernels, const ProductJob& job, Tasks& tasks, Carver& carver,
              bool run) {
-  const Packed<T> w(kernels, static_cast<const T*>(job.w), job.sk, job.sn, job.K, job.N, carver);
+  const Packed<T> w(kernels.of(Packing::full), static_cast<const T*>(job.w), job.sk, job.sn, job.K,
+                    job.N, tasks.threads(), carver);
   if (!run) return true;
   if (!tasks.run(w.tasks(), [&](int64_t task, int64_t) { w.pack(task); })) return false;
   const int64_t share = (job.rows + tasks.threads() - 1) / tasks.threads();
   const int64_t height = std::min(kTaskRows, share), count = (job.rows + height - 1) / height;
-  return tasks.run(count, [&](int64_t task, int64_t) {
+  return tasks.run(count, [&](int64_t task, int64_t worker) {
     const int64_t r = job.rows * task / count, end = job.rows * (task + 1) / count;
-    w.product(static_cast<const T*>(job.x) + r * job.ldx, job.ldx,
+    w.product(worker, static_cast<const T*>(job.x) + r * job.ldx, job.ldx,
               static_cast<const T*>(job.bias), static_cast<T*>(job.y) + r * job.N, job.N, end - r);
   });
 }
@@ -44,15 +45,16 @@ bool sums(const Kernels<T>& kernels, const SumsJob& job, Tasks& tasks, Carver& c
   T *c = static_cast<T*>(job.c), *total = static_cast<T*>(job.total);
   // Strips go along the longer side, so that there are some to share.
   const bool along_a = job.M >= job.N;
+  const Products<T>& products = kernels.of(Packing::full);
   const Strips<T> strips =
-      along_a ? Strips<T>(kernels, job.M, job.N, c, job.N, 1, tasks.threads(), carver)
-              : Strips<T>(kernels, job.N, job.M, c, 1, job.N, tasks.threads(), carver);
+      along_a ? Strips<T>(products, job.M, job.N, c, job.N, 1, tasks.threads(), carver)
+              : Strips<T>(products, job.N, job.M, c, 1, job.N, tasks.threads(), carver);
   if (!run) return true;
-  const int64_t products = c ? strips.tasks() : 0;
+  const int64_t strip_tasks = c ? strips.tasks() : 0;
   const int64_t totals = total ? (job.M + kStrip - 1) / kStrip : 0;
-  return tasks.run(products + totals, [&](int64_t task, int64_t worker) {
-    if (task >= products) {
-      add_totals(kernels, a, job.lda, job.rows, job.M, task - products, true, total);
+  return tasks.run(strip_tasks + totals, [&](int64_t task, int64_t worker) {
+    if (task >= strip_tasks) {
+      add_totals(kernels, a, job.lda, job.rows, job.M, task - strip_tasks, true, total);
     } else if (along_a) {
       strips.add(task, worker, a, job.lda, b, job.ldb, job.rows, true);
     } else {

@@ -32,9 +32,10 @@ class NatsCall {
         h_(static_cast<const T*>(job.h)),
         b_(static_cast<const T*>(job.b)),
         nats_(static_cast<T*>(job.nats)),
-        w_(kernels, static_cast<const T*>(job.w), 1, job.ldw, job.H, job.V, carver),
-        back_(kernels, static_cast<const T*>(job.w), job.ldw, 1, job.dh ? job.V : 0, job.H, carver),
-        strips_(kernels, job.V, job.H, static_cast<T*>(job.dw), job.H, 1, threads, carver),
+        w_(products(), static_cast<const T*>(job.w), 1, job.ldw, job.H, job.V, threads, carver),
+        back_(products(), static_cast<const T*>(job.w), job.ldw, 1, job.dh ? job.V : 0, job.H,
+              threads, carver),
+        strips_(products(), job.V, job.H, static_cast<T*>(job.dw), job.H, 1, threads, carver),
         group_(group_rows<T>(job)),
         scores_(carver.take<T>(group_ * job.V)) {}
 
@@ -54,12 +55,16 @@ class NatsCall {
   }
 
  private:
+  const Products<T>& products() const {
+    return kernels_.of(job_.tiles ? Packing::tiles : Packing::full);
+  }
+
   bool group(int64_t first, int64_t rows, Tasks& tasks) {
     const int64_t share = (rows + tasks.threads() - 1) / tasks.threads();
     const int64_t height = std::min(kTaskRows, share), count = (rows + height - 1) / height;
-    const bool done = tasks.run(count, [&](int64_t task, int64_t) {
+    const bool done = tasks.run(count, [&](int64_t task, int64_t worker) {
       const int64_t r = rows * task / count;
-      some(first + r, rows * (task + 1) / count - r, scores_ + r * job_.V);
+      some(worker, first + r, rows * (task + 1) / count - r, scores_ + r * job_.V);
     });
     if (!done || !(job_.dw || job_.db)) return done;
     return tasks.run(strips_.tasks(), [&](int64_t task, int64_t worker) {
@@ -75,13 +80,13 @@ class NatsCall {
   }
 
   // Rows from their scores to dh; ds stands where their scores stood.
-  void some(int64_t first, int64_t rows, T* s) const {
-    w_.product(h_ + first * job_.ldh, job_.ldh, b_, s, job_.V, rows);
+  void some(int64_t worker, int64_t first, int64_t rows, T* s) const {
+    w_.product(worker, h_ + first * job_.ldh, job_.ldh, b_, s, job_.V, rows);
     const bool differentiate = job_.dh || job_.dw || job_.db;
     for (int64_t r = 0; r < rows; ++r) row(first + r, s + r * job_.V, differentiate);
     if (!job_.dh) return;
     T* dh = static_cast<T*>(job_.dh) + first * job_.H;
-    back_.product(s, job_.V, nullptr, dh, job_.H, rows);
+    back_.product(worker, s, job_.V, nullptr, dh, job_.H, rows);
   }
 
   void row(int64_t r, T* s, bool differentiate) const {
@@ -127,6 +132,7 @@ Outcome run_as(const Kernels<T>& kernels, const NatsJob& job, int64_t threads, T
 
 const char* check_nats(const NatsJob& job) noexcept {
   int64_t all;
+  if (job.tiles && job.twice) return "nats: tiles are of float";
   for (const int64_t each : {job.rows, job.H, job.V}) {
     if (each < 0 || each > kMost) return "nats: rows, H and V must be 0 ... 2^40";
   }
@@ -146,6 +152,10 @@ const char* check_nats(const NatsJob& job) noexcept {
 
 Outcome run_nats(const Level& level, const NatsJob& job, int64_t threads, Team team, int (*poll)(),
                  char* error, int64_t error_size) noexcept {
+  if (job.tiles && !level.has_tiles()) {
+    std::snprintf(error, error_size, "nats: this level has no tiles");
+    return Outcome::failed;
+  }
   return job.twice ? run_as(*level.twice, job, threads, team, poll, error, error_size)
                    : run_as(*level.single, job, threads, team, poll, error, error_size);
 }

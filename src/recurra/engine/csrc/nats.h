@@ -19,6 +19,7 @@ namespace recurra {
 // Strides in elements; every field fills 8 bytes, as native.py writes them.
 struct NatsJob {
   int64_t twice;  // double
+  int64_t tiles;  // products on tiles of bfloat16, see Packing; float alone
   int64_t rows, H, V;
   const void* h;  // [rows, H] row r at h + r * ldh
   int64_t ldh;

@@ -32,6 +32,9 @@ const char* check(const StageJob& given) {
                                                                      : "stream: no table";
   }
   const Program& program = *static_cast<const Handle*>(given.program)->program;
+  for (const Matrix& m : program.matrices) {
+    if (m.packing == Packing::tiles) return "stream: a matrix in tiles, which calls alone take";
+  }
   bool good = given.count == program.arguments && fits(program, given.output, given.width);
   for (int64_t k = 0; k < given.input_count; ++k) {
     good = good && fits(program, given.inputs[2 * k], given.inputs[2 * k + 1]);
@@ -59,33 +62,32 @@ Machine<T> machine_of(const Stage& stage, const Level& level, Control& control,
                            false,
                            &control,
                            0,
+                           nullptr,
                            steps_before};
   return machine;
 }
 
 template <typename T>
 void pack(const Ready& ready, const Level& level, T scalar) {
-  const Kernels<T>& kernels = level.kernels(scalar);
   for (const int64_t at : ready.handle->decoded(scalar).matrices[0]) {
     const Matrix& m = ready.program->matrices[at];
+    const Products<T>& products = level.kernels(scalar).of(m.packing);
     const Argument& a = ready.job->arguments[m.argument];
     for (int64_t block = 0; block < m.blocks; ++block) {
-      kernels.pack(static_cast<const T*>(a.ptr) + block * a.stride[0], a.stride[1], a.stride[2],
-                   m.K, m.N, m.half,
-                   static_cast<char*>(ready.packed[at]) +
-                       block * kernels.packed_bytes(m.K, m.N, m.half),
-                   0, kernels.panels(m.N));
+      products.pack(static_cast<const T*>(a.ptr) + block * a.stride[0], a.stride[1], a.stride[2],
+                    m.K, m.N,
+                    static_cast<char*>(ready.packed[at]) + block * products.packed_bytes(m.K, m.N),
+                    0, products.panels(m.N));
     }
   }
 }
 
 template <typename T>
 void copy_packed(const Ready& ready, const Ready& other, const Level& level, T scalar) {
-  const Kernels<T>& kernels = level.kernels(scalar);
   for (const int64_t at : ready.handle->decoded(scalar).matrices[0]) {
     const Matrix& m = ready.program->matrices[at];
-    std::memcpy(ready.packed[at], other.packed[at],
-                m.blocks * kernels.packed_bytes(m.K, m.N, m.half));
+    const int64_t bytes = level.kernels(scalar).of(m.packing).packed_bytes(m.K, m.N);
+    std::memcpy(ready.packed[at], other.packed[at], m.blocks * bytes);
   }
 }
 

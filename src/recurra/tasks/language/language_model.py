@@ -6,7 +6,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from io import StringIO
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 
@@ -20,7 +20,7 @@ from recurra.tasks.language.learned import Learned
 from recurra.tasks.language.measure import measured
 from recurra.tasks.language.presets import changes
 from recurra.tasks.language.sample import write_sample
-from recurra.tasks.language.scoring import STEPS
+from recurra.tasks.language.scoring import STEPS, Scored
 from recurra.tasks.language.store import from_run, to_json, to_tensors
 from recurra.tasks.language.texts import Files, Given, read, read_leniently
 from recurra.tasks.language.wishes import Wishes
@@ -35,21 +35,6 @@ LENGTH, SAMPLE = 400, 600
 ANY = Choice()
 # What is written between two documents.
 BETWEEN = {"file": "\n\n", "line": "\n", "paragraph": "\n\n"}
-Precision = Literal["float32", "bfloat16"]
-
-
-class Scored(NamedTuple):
-    """A token of a text, and how surprising it was.
-
-    Args:
-        id: in the vocabulary.
-        token: for people; what cannot be seen is escaped.
-        nats: -log p, after all tokens before it.
-    """
-
-    id: int
-    token: str
-    nats: float
 
 
 @dataclass
@@ -216,7 +201,7 @@ class LanguageModel(Learning, Estimator):
         seed: int = 0,
         stop: bool = True,
         errors: str = "strict",
-        precision: Precision = "float32",
+        precision: str = "float32",
     ) -> Iterator[str]:
         """Go on from a prompt, in pieces, as they become certain; the prompt is not among them.
 
@@ -252,7 +237,7 @@ class LanguageModel(Learning, Estimator):
         seed: int = 0,
         stop: bool = True,
         errors: str = "strict",
-        precision: Precision = "float32",
+        precision: str = "float32",
     ) -> list[str]:
         """Several texts at once, whole: number k is what `generate` writes with the seed seed + k.
 
@@ -274,7 +259,7 @@ class LanguageModel(Learning, Estimator):
         choice: Choice = ANY,
         seed: int = 0,
         errors: str = "strict",
-        precision: Precision = "float32",
+        precision: str = "float32",
     ) -> Writer:
         """What writes, after a prompt: it may read and write in turns. Arguments as above."""
         self._need("learned_")

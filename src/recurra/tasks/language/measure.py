@@ -84,5 +84,5 @@ def _unknown(learned: Learned, read: Read) -> str:
     unknown = count_of(read.ids, learned.vocabulary.unknown)
     if not unknown:
         return ""
-    named = f" ({', '.join(map(repr, read.strange))} …)" if read.strange else ""
+    named = f" ({', '.join(map(repr, read.strange))})" if read.strange else ""
     return f", {unknown:,} of the tokens unknown{named}"

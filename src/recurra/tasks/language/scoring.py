@@ -6,6 +6,7 @@ a newline. The state goes on to the end of the text, and begins anew after a sep
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +19,20 @@ Floats = NDArray[np.float32]
 # Steps that the network takes at once.
 STEPS = 1024
 NO_TOKEN = -1
+
+
+class Scored(NamedTuple):
+    """A token of a text, and how surprising it was.
+
+    Args:
+        id: in the vocabulary.
+        token: for people; what cannot be seen is escaped.
+        nats: -log p, after all tokens before it.
+    """
+
+    id: int
+    token: str
+    nats: float
 
 
 def nats_of(

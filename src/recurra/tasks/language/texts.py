@@ -5,7 +5,7 @@ import tempfile
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,17 @@ from recurra.errors import DataError, UnknownTokenError
 from recurra.tasks.language.learned import Learned
 from recurra.train import Tokens
 
+
+@runtime_checkable
+class Open(Protocol):
+    """A text that is open, such as a file or an `io.StringIO`."""
+
+    def read(self) -> str:
+        """All of it."""
+
+
 # A path, several, or an open text.
-Given: TypeAlias = str | Path | Sequence[str | Path] | TextIO
+Given: TypeAlias = str | Path | Sequence[str | Path] | Open
 Ids = NDArray[Any]
 # Ids that are looked at together.
 CHUNK = 1 << 22
@@ -56,7 +65,7 @@ class Files:
         self.folder = Path(scratch.name)
         if isinstance(data, str | Path):
             self.paths, self.name = [Path(data)], Path(data).name
-        elif hasattr(data, "read"):
+        elif isinstance(data, Open):
             self.paths, self.name = [self._written(data.read())], "text"
         else:
             self.paths = [Path(each) for each in data]

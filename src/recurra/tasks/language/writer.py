@@ -7,7 +7,6 @@ was learned from had documents, the state begins anew after a separator.
 import math
 from collections.abc import Iterator, Sequence
 from itertools import count
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,27 +17,15 @@ from recurra.errors import OptionError, UnknownTokenError
 from recurra.layers import Stream
 from recurra.models import Choice, Sampler
 from recurra.tasks.language.learned import Learned
-from recurra.tasks.language.scoring import NO_TOKEN
+from recurra.tasks.language.scoring import NO_TOKEN, Scored
 from recurra.train import Tokens
 
 Ids = NDArray[np.int64]
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 # Tokens of a prompt that are read at once, which bounds the memory of their scores.
 STEPS = 64
-
-
-class Surprise(NamedTuple):
-    """A token that was written.
-
-    Args:
-        token: printable.
-        nats: -log p of it, whatever the temperature and what was left out.
-        text: what became certain with it; a byte alone may make none.
-    """
-
-    token: str
-    nats: float
-    text: str
+# Tokens at its end that the next one may belong to: those of one letter.
+OPEN = 4
 
 
 class Writer:
@@ -78,7 +65,7 @@ class Writer:
         # One row reads for all, until the first token is drawn.
         self._stream = Stream(learned.network.as_cell(), weights=PRECISIONS[precision])
         self._sampler = Sampler(choice, seeds)
-        # They read along, for what is written may hang on what was read: a blank, half a letter.
+        # They read the prompt's end, which may leave a blank open, or half a letter.
         self._decoders = [learned.vocabulary.decoder() for _ in seeds]
         # A token that stands there is read once the next one is asked for.
         self._unread: Ids = np.array([learned.start])
@@ -118,16 +105,16 @@ class Writer:
             self._note(part[-1:])
         last = np.asarray(ids[len(ids) - 1 :]).astype(np.int64)
         self._unread = np.repeat(last, self._stream.rows)
-        self._told(last)
+        for token in np.asarray(ids[max(0, len(ids) - OPEN) :]).tolist():
+            for decoder in self._decoders:
+                decoder.push(token)
 
     def draw(self) -> Ids:
         """The next token of each text."""
         self._push(self._unread)
         if self._stream.rows < self.rows:
             self._part_rows()
-        if self._separator == NO_TOKEN:  # the vocabulary's own was never met, and ends nothing
-            self._scores[:, self._vocabulary.separator] = -np.inf
-        self._unread = self._sampler.draw(self._scores)
+        self._unread = self._drawn()
         return self._unread
 
     def write(self, length: int | None = None, *, stop: bool = True) -> Iterator[str]:
@@ -143,11 +130,11 @@ class Writer:
         if piece := self._decoders[0].finish():
             yield piece
 
-    def surprises(self, length: int | None = None, *, stop: bool = True) -> Iterator[Surprise]:
-        """As `write`, token by token, and how surprising each is."""
+    def surprises(self, length: int | None = None, *, stop: bool = True) -> Iterator[Scored]:
+        """As `write`, by tokens, and how surprising each is whatever the choice of tokens."""
         for token in self._tokens(length, stop=stop):
-            name = self._vocabulary.name(token)
-            yield Surprise(name, self._nats(token), self._text(0, token))
+            yield Scored(token, self._vocabulary.name(token), self._nats(token))
+            self._text(0, token)
 
     def write_all(self, length: int | None = None, *, stop: bool = True) -> list[str]:
         """All texts, whole; arguments as of `write`.
@@ -162,11 +149,12 @@ class Writer:
         at_work = [*texts]
         for _ in count() if length is None else range(length):
             tokens = self.draw().tolist()
-            for row, token in enumerate(tokens):
-                if not stop or token != self._separator:
-                    at_work[row].append(self._text(row, token))
-            if stop and self._separator in tokens:
-                going = [row for row, token in enumerate(tokens) if token != self._separator]
+            going = [r for r, token in enumerate(tokens) if not stop or token != self._separator]
+            for row, text in enumerate(at_work):
+                ended = row not in going
+                piece = self._decoders[row].finish() if ended else self._text(row, tokens[row])
+                text.append(piece)
+            if len(going) < len(tokens):
                 at_work = [at_work[row] for row in going]
                 self._keep(going)
             if not at_work:
@@ -181,6 +169,18 @@ class Writer:
             if stop and token == self._separator:
                 return
             yield token
+
+    def _drawn(self) -> Ids:
+        if self._separator != NO_TOKEN:
+            return self._sampler.draw(self._scores)
+        # The vocabulary's own separator was never met, and ends nothing.
+        never = self._scores[:, self._vocabulary.separator]
+        kept = never.copy()
+        never[:] = -np.inf
+        try:
+            return self._sampler.draw(self._scores)
+        finally:
+            never[:] = kept
 
     def _text(self, row: int, token: int) -> str:
         """What becomes certain with the token."""
@@ -221,17 +221,11 @@ class Writer:
             self._stream.reset(self._anew)
 
     def _parts(self, ids: Tokens) -> Iterator[Ids]:
-        """All but the last token, cut after separators, so many at once; decoders read along."""
+        """All but the last token, cut after separators, so many at once."""
         for begin in range(0, len(ids) - 1, STEPS):
             some = np.asarray(ids[begin : min(begin + STEPS, len(ids) - 1)]).astype(np.int64)
-            self._told(some)
             cuts = np.flatnonzero(some == self._separator) + 1
             yield from (part for part in np.split(some, cuts) if len(part))
-
-    def _told(self, ids: Ids) -> None:
-        for decoder in self._decoders:
-            for token in ids.tolist():
-                decoder.push(token)
 
     def _part_rows(self) -> None:
         """From one row to one a text."""
