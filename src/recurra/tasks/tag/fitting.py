@@ -19,6 +19,7 @@ from recurra.train import Course, History, Plan
 SHOWN_TAGS = 8
 # Held-out sentences that are kept to be shown: no more than these, and of no more words.
 EXAMPLES, EXAMPLE_WORDS = 12, 30
+HELD_OUT = "on what was held out"
 NO_COURSE = Course()
 
 
@@ -90,7 +91,7 @@ class Fit:
             baseline=MostFrequent.fit(self.parts.train),
             examples=_examples(self.parts.test),
         )
-        return Fitted(learned, history, learned.measure(self.parts.test, "on what was held out"))
+        return Fitted(learned, history, learned.measure(self.parts.test, HELD_OUT))
 
     @property
     def encoder(self) -> Encoder | None:

@@ -60,8 +60,12 @@ class Learned:
         }
         return pd.DataFrame(columns)
 
+    def tags(self, sentences: Sequence[Sentence]) -> list[list[str]]:
+        """The tags of every sentence."""
+        given = iter(self.tag(sentences)["tag"])
+        return [[next(given) for _ in each.words] for each in sentences]
+
     def measure(self, sentences: Sequence[Sentence], about: str) -> Measures:
         """The model beside its baselines on sentences with tags."""
-        given = iter(self.tag(sentences)["tag"])
-        answers = [[next(given) for _ in each.words] for each in sentences]
+        answers = self.tags(sentences)
         return compare(sentences, answers, self.baseline, entities=self.entities, about=about)

@@ -14,7 +14,7 @@ from recurra.errors import DataError, OptionError
 from recurra.tasks.estimator import Estimator, Measures, fields_from_json, fields_to_json
 from recurra.tasks.learning import LEARNING, Learning
 from recurra.tasks.search import Choices, Range
-from recurra.tasks.tag.fitting import Fit, Wishes
+from recurra.tasks.tag.fitting import HELD_OUT, Fit, Wishes
 from recurra.tasks.tag.learned import Learned
 from recurra.tasks.tag.network import SentenceLesson
 from recurra.tasks.tag.sample import write_sample
@@ -32,8 +32,6 @@ from recurra.tasks.tag.sentences import (
 from recurra.tasks.tag.setting import Setting
 from recurra.tasks.tag.store import from_run, to_json, to_tensors
 from recurra.train import Course, History, Run, load_run, save_run
-
-HELD_OUT = "on what was held out"
 
 
 @dataclass
@@ -164,9 +162,7 @@ class Tagger(Learning, Estimator):
     def tags(self, data: Untagged | None = None) -> list[list[str]]:
         """The tags of every sentence; the argument is that of `predict`."""
         self._need("learned_")
-        sentences = self._untagged(data)
-        given = iter(self.learned_.tag(sentences)["tag"])
-        return [[next(given) for _ in each.words] for each in sentences]
+        return self.learned_.tags(self._untagged(data))
 
     def measure(self, data: Tagged) -> Measures:
         """Accuracy, and F1 of entities, on sentences with tags, beside the baselines.
@@ -285,9 +281,8 @@ class Tagger(Learning, Estimator):
         return Columns(self.column, self.word_column)
 
     def _untagged(self, data: Untagged | None) -> list[Sentence]:
-        if data is None:
-            return list(self.learned_.examples)
-        return untagged(data, self._columns())
+        examples = list(self.learned_.examples)
+        return examples if data is None else untagged(data, self._columns())
 
     def _wishes(self) -> Wishes:
         """What the fields say, checked where nothing else sees it in time."""
