@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recurra.data import Vocabulary, vocabulary_from_json
-from recurra.errors import MissingFileError, RunFolderError
 from recurra.models import Pieces, Pretrained, body_of
-from recurra.tasks.language.language_model import LanguageModel
 from recurra.tasks.language.setting import Setting
+from recurra.tasks.language.store import read_model, weights_hash
 
 Ids = NDArray[np.int64]
 KEYS = {"setting", "vocabulary", "start"}
@@ -151,17 +150,8 @@ def read_encoder(folder: str) -> Begun:
     Raises:
         MissingFileError, RunFolderError: there is none, a damaged one, or one of another task.
     """
-    try:
-        learned = LanguageModel.load(folder).learned_
-    except (MissingFileError, RunFolderError) as error:
-        raise type(error)(f"--encoder takes the run folder of a language model; {error}") from error
+    learned = read_model(folder, "--encoder")
     encoder = Encoder(learned.setting, learned.vocabulary, learned.start)
     weights = body_of(learned.network.state_dict())
-    return Begun(encoder, weights, _hash(encoder, weights), Path(folder).name)
-
-
-def _hash(encoder: Encoder, weights: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256(repr(encoder.to_json()).encode())
-    for name, weight in sorted(weights.items()):
-        digest.update(name.encode() + weight.contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    made = hashlib.sha256(repr(encoder.to_json()).encode()).hexdigest()
+    return Begun(encoder, weights, made + weights_hash(weights), Path(folder).name)
