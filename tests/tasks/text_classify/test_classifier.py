@@ -1,12 +1,14 @@
 """The estimator on its sample: what it learns, says, and refuses."""
 
 import csv
+from io import StringIO
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from recurra.cli import main
 from recurra.errors import DataError, MissingFileError, OptionError
 from recurra.tasks import TextClassifier
 from recurra.tasks.text_classify.fitting import class_weights
@@ -159,3 +161,15 @@ def test_pictures(one, tmp_path):
     assert (tmp_path / "confusion.png").read_bytes() != (tmp_path / "bars.png").read_bytes()
     one.estimator.plot_history(tmp_path / "history.png")
     assert (one.folder / "confusion.png").is_file()
+
+
+def test_the_command_reads_lines_from_standard_input(one, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", StringIO("The pie was stale.\r\nA lovely soup\n"))
+    assert main(["predict", str(one.folder)]) == 0
+    answered = pd.read_csv(StringIO(capsys.readouterr().out))
+    assert answered["text"].tolist() == ["The pie was stale.", "A lovely soup"]
+    expected = one.estimator.predict(answered["text"].tolist())
+    np.testing.assert_allclose(answered["p_good"], expected["p_good"], rtol=1e-6)
+    monkeypatch.setattr("sys.stdin", StringIO(""))
+    assert main(["predict", str(one.folder)]) == 2
+    assert "recurra: the list: no texts" in capsys.readouterr().err
