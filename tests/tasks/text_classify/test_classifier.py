@@ -1,12 +1,14 @@
 """The estimator on its sample: what it learns, says, and refuses."""
 
 import csv
+from io import StringIO
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from recurra.cli import main
 from recurra.errors import DataError, MissingFileError, OptionError
 from recurra.tasks import TextClassifier
 from recurra.tasks.text_classify.fitting import class_weights
@@ -38,7 +40,7 @@ def test_an_answer_is_a_label_its_probability_and_a_reason(one):
     np.testing.assert_allclose(found["p_bad"] + found["p_good"], 1)
     np.testing.assert_allclose(found["confidence"], found[["p_bad", "p_good"]].max(axis=1))
     assert "not" in found["because"][0].split(", ")
-    assert found["because"][2].startswith("wonderful")
+    assert "wonderful" in found["because"][2].split(", ")
     assert found["because"][3] == ""
 
 
@@ -128,16 +130,16 @@ def test_rare_classes_count_more_where_classes_are_skewed():
 def test_the_lesson_gives_every_text_once_and_its_loss_is_the_weighted_mean(one):
     lesson = TextClassifier(**{**one.fields, "label_smoothing": 0.1}).lesson(one.data)
     batches = list(lesson.batches(1, 0))
-    assert len(batches) == lesson.steps == 24
+    assert len(batches) == lesson.steps == 12
     assert sum(len(batch.target) for batch in batches) == 192
-    assert len(list(lesson.batches(1, 20))) == 4
+    assert len(list(lesson.batches(1, 8))) == 4
     lesson.model.eval()
-    batch = batches[0]._replace(weight=torch.arange(8.0))
+    batch = batches[0]._replace(weight=torch.arange(16.0))
     logs = torch.log_softmax(lesson.model(batch.texts), dim=1)
     targets = 0.9 * torch.eye(2)[batch.target] + 0.05
-    expected = (-(targets * logs).sum(dim=1) * batch.weight).sum() / 28
+    expected = (-(targets * logs).sum(dim=1) * batch.weight).sum() / 120
     torch.testing.assert_close(lesson.loss(batch), expected)
-    assert lesson.weight(batch) == 28
+    assert lesson.weight(batch) == 120
 
 
 def test_long_texts_are_cut_and_that_is_told(one, capsys):
@@ -159,3 +161,15 @@ def test_pictures(one, tmp_path):
     assert (tmp_path / "confusion.png").read_bytes() != (tmp_path / "bars.png").read_bytes()
     one.estimator.plot_history(tmp_path / "history.png")
     assert (one.folder / "confusion.png").is_file()
+
+
+def test_the_command_reads_lines_from_standard_input(one, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", StringIO("The pie was stale.\r\nA lovely soup\n"))
+    assert main(["predict", str(one.folder)]) == 0
+    answered = pd.read_csv(StringIO(capsys.readouterr().out))
+    assert answered["text"].tolist() == ["The pie was stale.", "A lovely soup"]
+    expected = one.estimator.predict(answered["text"].tolist())
+    np.testing.assert_allclose(answered["p_good"], expected["p_good"], rtol=1e-6)
+    monkeypatch.setattr("sys.stdin", StringIO(""))
+    assert main(["predict", str(one.folder)]) == 2
+    assert "recurra: the list: no texts" in capsys.readouterr().err
