@@ -11,4 +11,4 @@ SMALL = Vocabulary(("a", "b"), ("a", "b"), ("X", "Y"), lowercase=True)
 
 @pytest.mark.parametrize("cell", FITTING)
 def test_every_cell_fits(cell):
-    assert Tagger(cell=cell, num_layers=2)._wishes().setting.weights(SMALL) > 0
+    assert Tagger(cell=cell)._wishes().setting.weights(SMALL) > 0
