@@ -13,10 +13,11 @@ namespace {
 constexpr int64_t kMost = int64_t(1) << 40;
 constexpr int64_t kScoreBytes = 16 << 20;
 // Rows of a task: few enough for a block of their scores to stay in the second cache.
-constexpr int64_t kTaskRows = 128;
-// From row to row of a block of scores: rows that lie a whole page apart would share cache sets.
-constexpr int64_t kRow = kBlock + 16;
+constexpr int64_t kTasrow_s = 128;
 static_assert(kBlock % kStrip == 0);
+
+// From row to row of a block of scores: rows that lie a whole page apart would share cache sets.
+int64_t row_of(const NatsJob& job) { return std::min((job.V + 15) / 16 * 16, kBlock) + 16; }
 
 // Rows of a group: whole blocks of a contraction.
 template <typename T>
@@ -35,11 +36,12 @@ class NatsCall {
         h_(static_cast<const T*>(job.h)),
         blocks_(blocks_of(job.V)),
         group_(group_rows<T>(job)),
+        row_(row_of(job)),
         w_(products(), static_cast<const T*>(job.w), 1, job.ldw, job.H, job.V, threads, carver),
         back_(products(), static_cast<const T*>(job.w), job.ldw, 1, job.dh ? job.V : 0, job.H,
               threads, carver),
         strips_(products(), job.V, job.H, static_cast<T*>(job.dw), job.H, 1, threads, carver),
-        scores_(carver.take<T>(group_ * kRow * blocks_)),
+        scores_(carver.take<T>(group_ * row_ * blocks_)),
         parts_(carver.take<Exponents<T>>(group_ * blocks_)),
         shifts_(carver.take<T>(group_)) {}
 
@@ -65,12 +67,12 @@ class NatsCall {
 
   // Where the scores of a block begin; rows are those of the group.
   T* scores(int64_t block, int64_t row) const {
-    return scores_ + (block * group_ + row) * kRow;
+    return scores_ + (block * group_ + row) * row_;
   }
 
   bool group(int64_t first, int64_t rows, Tasks& tasks) const {
     const int64_t share = (rows + tasks.threads() - 1) / tasks.threads();
-    const int64_t height = std::min(kTaskRows, share), count = (rows + height - 1) / height;
+    const int64_t height = std::min(kTasrow_s, share), count = (rows + height - 1) / height;
     const bool done = tasks.run(count, [&](int64_t task, int64_t worker) {
       const int64_t row = rows * task / count, end = rows * (task + 1) / count;
       measure(worker, first, row, end - row);
@@ -81,10 +83,10 @@ class NatsCall {
       const int64_t column = task * kStrip;
       const T* s = scores(column / kBlock, 0) + column % kBlock;
       if (job_.dw) {
-        strips_.add(task, worker, s, kRow, h_ + first * job_.ldh, job_.ldh, rows, first == 0);
+        strips_.add(task, worker, s, row_, h_ + first * job_.ldh, job_.ldh, rows, first == 0);
       }
       if (!job_.db) return;
-      add_totals(kernels_, s, kRow, rows, job_.V, task, first == 0, static_cast<T*>(job_.db));
+      add_totals(kernels_, s, row_, rows, job_.V, task, first == 0, static_cast<T*>(job_.db));
     });
   }
 
@@ -95,10 +97,10 @@ class NatsCall {
     const T *h = h_ + (first + row) * job_.ldh, *b = static_cast<const T*>(job_.b);
     for (int64_t block = 0; block < blocks_; ++block) {
       T* s = scores(block, row);
-      w_.columns(worker, block, h, job_.ldh, b, s, kRow, rows);
+      w_.columns(worker, block, h, job_.ldh, b, s, row_, rows);
       for (int64_t r = 0; r < rows; ++r) {
         parts_[(row + r) * blocks_ + block] =
-            kernels_.exponents(s + r * kRow, columns_of(block), job_.smoothing > 0);
+            kernels_.exponents(s + r * row_, columns_of(block), job_.smoothing > 0);
       }
     }
     for (int64_t r = row; r < row + rows; ++r) {
@@ -136,7 +138,7 @@ class NatsCall {
     for (int64_t block = 0; block < blocks_; ++block) {
       T* s = scores(block, row);
       for (int64_t r = 0; r < rows; ++r) {
-        T* to = s + r * kRow;
+        T* to = s + r * row_;
         const int64_t target = job_.targets[first + row + r];
         if (target < 0) {
           std::fill_n(to, columns_of(block), T(0));
@@ -145,14 +147,14 @@ class NatsCall {
         kernels_.shares(to, columns_of(block), shifts_[row + r], less);
         if (target / kBlock == block) to[target % kBlock] -= static_cast<T>(1 - job_.smoothing);
       }
-      if (job_.dh) back_.add(worker, block, s, kRow, dh, job_.H, rows);
+      if (job_.dh) back_.add(worker, block, s, row_, dh, job_.H, rows);
     }
   }
 
   const Kernels<T>& kernels_;
   const NatsJob& job_;
   const T* h_;
-  const int64_t blocks_, group_;
+  const int64_t blocks_, group_, row_;
   const Packed<T> w_, back_;
   const Strips<T> strips_;
   T* scores_;
