@@ -13,8 +13,10 @@ from bench import (
     layers,
     ptb,
     scaling,
+    sentiment,
     shakespeare,
     stream,
+    tagging,
     text,
     training,
 )
@@ -31,9 +33,11 @@ BENCHES = {
     "capability": capability,
     "scaling": scaling,
     "training": training,
+    "tagging": tagging,
     "text": text,
     "shakespeare": shakespeare,
     "ptb": ptb,
+    "sentiment": sentiment,
 }
 
 

@@ -1,4 +1,4 @@
-"""Language models on characters: tokens a second while learning, beside torch.nn in the same loop.
+"""Language models on characters: tokens a second of learning and of writing, beside torch.nn.
 
 Both sides read the same windows, carry their states, clip and step the same optimizer.
 """
@@ -63,6 +63,7 @@ def run(args: argparse.Namespace) -> Iterator[Any]:
                 case = f"{name} {H}, {precision}"
                 if wanted(case, args.only):
                     yield from beside(case, name, precision, args.threads, budget)
+        yield from generating.rows(args)
 
     yield from shown("text", args.threads, args.quick, timed)
     for row in generating.rows(args):

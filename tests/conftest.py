@@ -48,6 +48,27 @@ QUICK: dict[str, dict[str, Any]] = {
         "epochs": 2,
         "quiet": True,
     },
+    "tag": {
+        "output": "crf",
+        "word_size": 8,
+        "char_size": 4,
+        "hidden_size": 8,
+        "epochs": 2,
+        "quiet": True,
+    },
+    "text-classify": {
+        "text": "text",
+        "hidden_size": 8,
+        "word_size": 8,
+        "char_size": 4,
+        "batch_size": 16,
+        "dropout": 0.1,
+        "word_dropout": 0.1,
+        "epochs": 8,
+        "learning_rate": 4e-2,
+        "average": 0.9,
+        "quiet": True,
+    },
 }
 
 

@@ -24,6 +24,8 @@ _ROOMS = {
     "Stack": "recurra.layers",
     "Stream": "recurra.layers",
     "TASKS": "recurra.tasks",
+    "Tagger": "recurra.tasks.tag",
+    "TextClassifier": "recurra.tasks.text_classify",
     "accelerate": "recurra.nn",
     "load": "recurra.tasks",
     "load_torch": "recurra.layers",

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from recurra.tasks import LanguageModel
+from recurra.tasks import LanguageModel, Tagger, TextClassifier
 
 HOURS, DAYS, AHEAD = 960, 240, 14
 SHOPS = ("north", "south", "west")
@@ -27,6 +27,8 @@ def write_tables(folder: Path) -> None:
     load.assign(load=load["load"].astype("str").where(load.index != 70, "fault")).to_csv(
         folder / "fault.csv", index=False
     )
+    _tagged(folder)
+    _labelled(folder)
     _write_texts(folder)
 
 
@@ -69,3 +71,30 @@ def _sales(random: np.random.Generator) -> pd.DataFrame:
         part.loc[day >= DAYS, ["y", "visitors"]] = np.nan
         parts.append(part)
     return pd.concat(parts)
+
+
+def _tagged(folder: Path) -> None:
+    """Sentences with parts of speech and with names, and files that do not fit."""
+    bakery = Tagger.sample(folder)
+    sentences = bakery.read_text().split("\n\n")
+    (folder / "newer.conllu").write_text("\n\n".join([*sentences[::4][:30], ""]))
+    names = "Ada B-PER\nBerg I-PER\nsees O\nNew B-LOC\nYork I-LOC\n\nEmil B-PER\nwalks O\n\n"
+    (folder / "names.conll").write_text(names * 6)
+    (folder / "broken.conll").write_text("Ada B-PER\nsees O\n\nNew York B-LOC\n")
+    (folder / "words.conll").write_text("Ada\nsees\n")
+
+
+def _labelled(folder: Path) -> None:
+    """Reviews and tickets with labels, of which a few are missing."""
+    reviews = pd.read_csv(TextClassifier.sample(folder))
+    reviews[::4].to_csv(folder / "newer-reviews.csv", index=False)
+    queues = np.arange(120) % 3
+    asks = ("pay the bill", "mend the door", "send the parcel")
+    tickets = pd.DataFrame(
+        {
+            "queue": [("money", "house", "post")[queue] for queue in queues],
+            "story": [f"Please {asks[queue]} of room {k}." for k, queue in enumerate(queues)],
+        }
+    )
+    tickets.loc[[10, 50, 90], "queue"] = None
+    tickets.to_csv(folder / "tickets.tsv", index=False, sep="\t")

@@ -14,7 +14,13 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 # What `ray start` takes; to ask it costs seconds.
 RAY_START = "--head --port --address"
 # The page that explains what is a task's own.
-EXPLAINED = {"forecast": "forecasting", "language": "text"}
+EXPLAINED = {
+    "forecast": "forecasting",
+    "language": "text",
+    "tag": "tagging",
+    "text-classify": "classifying-text",
+}
+SHARED_PAGES = ("training", "scaling", "fine-tuning")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 
@@ -83,6 +89,6 @@ def test_flags_that_a_page_names_exist(page, flags):
 
 @pytest.mark.parametrize("task", recurra.TASKS)
 def test_every_flag_of_a_task_is_explained(task):
-    pages = [ROOT / "docs" / f"{name}.md" for name in (EXPLAINED[task], "training", "scaling")]
+    pages = [ROOT / "docs" / f"{name}.md" for name in (EXPLAINED[task], *SHARED_PAGES)]
     told = {flag for page in pages for flag in FLAG.findall(page.read_text())}
     assert set(FLAG.findall(_help(["train", task, "--help"]))) - {"--help"} <= told

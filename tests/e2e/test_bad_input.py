@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from recurra.tasks import TASKS
 from recurra.train import checkpoint_file, read_checkpoint
 
 LEAST = ("--epochs", "1", "--hidden-size", "4", "--batch-size", "4")
@@ -154,7 +155,7 @@ def test_a_run_of_another_task(refused, run_folder, untouched):
     (run_folder / "run.json").write_text(json.dumps({**found, "task": "poetry"}))
     untouched()
     said = refused("predict", run_folder)
-    assert said == f"{run_folder}: a run of the task 'poetry'; known are forecast"
+    assert said == f"{run_folder}: a run of the task 'poetry'; known are {', '.join(TASKS)}"
     untouched()
 
 

@@ -121,6 +121,7 @@ def test_a_run_of_another_task_is_refused(trained, capsys):
     ("options", "words"),
     [
         (["--prompt", "ß"], "prompt: 'ß' (U+00DF) at character 0 is not in the vocabulary"),
+        (["--prompt", "\udcff"], "prompt: '\\udcff' (U+DCFF) at character 0 is not"),
         (["--length", "-1"], "--length is -1; it is at least 1 token, or 0 for no end"),
         (["--samples", "0"], "--samples is 0; it is at least 1"),
         (["--samples", "2", "--length", "0"], "--length is missing"),
@@ -132,6 +133,11 @@ def test_a_run_of_another_task_is_refused(trained, capsys):
 def test_flags_that_do_not_fit(run, capsys, options, words):
     assert main(["generate", run, *options]) == 2
     assert capsys.readouterr().err.startswith(f"recurra: {words}")
+
+
+def test_what_is_no_text_is_replaced_where_asked_for(run, shown):
+    found = shown("generate", run, "--prompt", "the \udcff", "--errors", "replace", "--length", 2)
+    assert found.startswith("the \ufffd")
 
 
 def test_surprise_is_of_language_models(trained, capsys):

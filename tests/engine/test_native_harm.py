@@ -232,7 +232,7 @@ def test_a_signal_stops_a_long_call(threads):
         signal.signal(signal.SIGALRM, before)
 
 
-@pytest.mark.parametrize("level", ["generic", "avx2", "avx512", "amx"])
+@pytest.mark.parametrize("level", ["generic", "avx2", "avx512"])
 def test_every_level_gives_the_same_numbers(level):
     """A level is chosen once a process, so the tests of the loops run in another."""
     here = Path(__file__).parent

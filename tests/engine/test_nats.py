@@ -161,6 +161,37 @@ def test_where_it_does_not_run_natively_the_answer_is_none(monkeypatch):
     assert each_nats(h, w, b, targets) is None
 
 
+def test_under_autocast_products_alone_are_bfloat16():
+    given, targets = arguments(259, 31, 300, torch.float32), targets_of(259, 300)
+    wanted = with_gradients(nats, given, targets, 0.1)
+
+    def cast(*each):
+        with torch.autocast("cpu", torch.bfloat16):
+            return nats(*each)
+
+    found = with_gradients(cast, given, targets, 0.1)
+    assert [each.dtype for each in found] == [torch.float32] * 4
+    torch.testing.assert_close(found[0], wanted[0], rtol=2e-3, atol=0)
+    for one, other in zip(found[1:], wanted[1:], strict=True):
+        assert (one - other).norm() < 0.01 * other.norm()
+    assert same(found, wanted) == (not native.tiles())
+    torch.set_num_threads(2)
+    try:
+        assert same(with_gradients(cast, given, targets, 0.1), found)
+    finally:
+        torch.set_num_threads(1)
+
+
+def test_what_autocast_made_narrow_comes_back_wide():
+    h, w, b = (each.detach() for each in arguments(5, 4, 7, torch.float32))
+    narrow = h.bfloat16().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        total = nats(narrow, w, b, targets_of(5, 7))
+    total.backward()
+    assert total.dtype == torch.float32
+    assert narrow.grad.dtype == torch.bfloat16
+
+
 def job(N=2, H=3, V=4, h=64, w=64, targets=64, smoothing=0, results=(64, 64), types=(0, 0)):
     return array("q", (*types, N, H, V, h, H, w, H, 0, targets, smoothing, *results, 0, 0, 0))
 

@@ -19,7 +19,12 @@ from recurra.tasks.parameters import parameters
 
 pytestmark = pytest.mark.parametrize("task", TASKS)
 # An answer of each task that says nothing.
-EMPTY = {"forecast": pd.DataFrame(), "language": ""}
+EMPTY = {
+    "forecast": pd.DataFrame(),
+    "language": "",
+    "tag": pd.DataFrame(),
+    "text-classify": pd.DataFrame(),
+}
 
 
 def weights(folder):

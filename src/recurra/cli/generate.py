@@ -75,6 +75,8 @@ def run(args: argparse.Namespace) -> int:
     from recurra.tasks.language import LanguageModel
 
     _check(args)
+    if args.errors == "replace":  # bytes that a shell gave and that are no UTF-8
+        args.prompt = args.prompt.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     model = LanguageModel.load(args.run)
     if args.out is not None:
         return _write_file(args, model)
@@ -173,7 +175,7 @@ def _ended(text: str) -> str:
 
 def _converse(args: argparse.Namespace, model: "LanguageModel") -> None:
     """Read a line, go on from it, and again; what was said and written is remembered."""
-    from recurra.errors import UnknownTokenError
+    from recurra.errors import DataError
 
     print(COMMANDS, file=sys.stderr)
     ask = "> " if sys.stdin.isatty() else ""
@@ -193,7 +195,7 @@ def _converse(args: argparse.Namespace, model: "LanguageModel") -> None:
         above = "\n" if line and said and model.vocabulary_.newline is not None else ""
         try:
             writer.read(above + line, args.errors)
-        except UnknownTokenError as error:
+        except DataError as error:
             complain(str(error))
             continue
         _show(args, model, writer)

@@ -1,8 +1,11 @@
 """From files to what is learned from: series on a grid of time, texts as token ids."""
 
 from recurra.data.buckets import buckets, padding
+from recurra.data.conll import Sentence, read_conll
 from recurra.data.encode import encode_files
 from recurra.data.grid import Grid
+from recurra.data.labelled import Labelled, LabelOptions, check_classes, read_labelled, read_texts
+from recurra.data.lexicon import Lexicon, split_words
 from recurra.data.ngram import ngram_nats
 from recurra.data.options import ReadOptions, Schema
 from recurra.data.panel import Panel
@@ -25,6 +28,9 @@ __all__ = [
     "CovariateScaler",
     "Decoder",
     "Grid",
+    "LabelOptions",
+    "Labelled",
+    "Lexicon",
     "Panel",
     "Part",
     "Parts",
@@ -34,6 +40,7 @@ __all__ = [
     "Scaler",
     "Schema",
     "Season",
+    "Sentence",
     "Targets",
     "Text",
     "Tokens",
@@ -42,6 +49,7 @@ __all__ = [
     "block_order",
     "buckets",
     "byte_tokens",
+    "check_classes",
     "each_series",
     "encode_files",
     "find_season",
@@ -49,10 +57,14 @@ __all__ = [
     "ngram_nats",
     "padding",
     "pools",
+    "read_conll",
+    "read_labelled",
     "read_panel",
     "read_table",
+    "read_texts",
     "read_tokens",
     "split_tokens",
+    "split_words",
     "tail",
     "token_type",
     "vocabulary_from_json",

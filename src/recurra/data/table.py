@@ -45,7 +45,7 @@ class Table:
 
 def _line(path: Path, position: int) -> int:
     """The line of a text file that holds a data row; empty lines are no rows."""
-    with _opened(path) as file:
+    with opened(path) as file:
         for number, line in enumerate(file, start=1):
             position -= bool(line.strip())
             if position == -2:
@@ -143,7 +143,7 @@ def _guarded(path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
+def opened(path: Path) -> Iterator[IO[bytes]]:
     """The bytes inside, whatever packs them."""
     openers: dict[str, Callable[..., Any]] = {
         ".gz": gzip.open,
@@ -163,7 +163,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _read_text(path: Path, na: tuple[str, ...]) -> pd.DataFrame:
-    with _opened(path) as file:
+    with opened(path) as file:
         head = file.read(HEAD_BYTES)
         if b"\0" in head:
             raise UnicodeDecodeError("utf-8", head[:1], 0, 1, "binary")

@@ -67,6 +67,10 @@ def run(
         weights: torch.bfloat16 rounds the matrices of products to it, in inference: a wide cell
             reads half the memory. All sums are still float32.
 
+    Under autocast to bfloat16, where the processor multiplies tiles, products are of operands
+    rounded to it, forward and backward; sums and everything else stay float32. Elsewhere a step
+    runs as without autocast.
+
     Raises:
         OptionError: checkpoint is below 1, or weights do not fit the step or the call.
         StepError: the step mixes rows, or looks at values.
@@ -80,7 +84,7 @@ def run(
     given = (step, x, state, context, lengths, reset, initial, reverse, checkpoint, packing)
     if not autocasts(device):
         return _run(*given)
-    # A rounding at every step adds up over time: a recurrence runs in its cell's own type.
+    # A state that is rounded at every step would drift: it stays in its cell's own type.
     with torch.autocast(device, enabled=False):
         return _run(*given)
 

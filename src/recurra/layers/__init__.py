@@ -3,6 +3,7 @@
 from recurra.layers.adaptive import Adaptive
 from recurra.layers.bidirectional import Bidirectional, BidirectionalState
 from recurra.layers.block import Block, BlockState
+from recurra.layers.crf import CRF
 from recurra.layers.dilated import Dilated, DilatedState
 from recurra.layers.dropout import (
     LockedContext,
@@ -17,6 +18,7 @@ from recurra.layers.embedding import Embedding
 from recurra.layers.gated_norm import GatedNorm
 from recurra.layers.head import Head
 from recurra.layers.penalties import activation_penalty, temporal_activation_penalty
+from recurra.layers.pooling import POOLINGS, Pooling
 from recurra.layers.pre_norm import PreNorm
 from recurra.layers.recurrent import Recurrent
 from recurra.layers.residual import Residual
@@ -31,6 +33,8 @@ from recurra.layers.vocabulary import vocabulary_each, vocabulary_nats
 from recurra.layers.zoneout import Zoneout, ZoneoutContext, ZoneoutState
 
 __all__ = [
+    "CRF",
+    "POOLINGS",
     "Adaptive",
     "Bidirectional",
     "BidirectionalState",
@@ -45,6 +49,7 @@ __all__ = [
     "Layer",
     "LockedContext",
     "LockedDropout",
+    "Pooling",
     "PreNorm",
     "Recurrent",
     "RecurrentContext",

@@ -159,11 +159,11 @@ def test_memory_does_not_grow_with_the_text():
     text = writer_of(learned(separated=False)).write()
     tracemalloc.start()
     try:
-        for _ in islice(text, 300):
+        for _ in islice(text, 200):
             pass
         before, _ = tracemalloc.get_traced_memory()
         tracemalloc.reset_peak()
-        for _ in islice(text, 1500):
+        for _ in islice(text, 600):
             pass
         after, peak = tracemalloc.get_traced_memory()
     finally:

@@ -8,8 +8,9 @@ namespace recurra {
 
 namespace {
 
-// What the CHUNK buffers of a tile may fill of the second cache.
-constexpr int64_t kChunkBytes = 512 << 10;
+// What the CHUNK buffers of a tile may fill of the second cache; more where products are so fast
+// that reading a matrix takes longer, for each chunk reads it once.
+constexpr int64_t kChunkBytes = 512 << 10, kTilesChunkBytes = 2 << 20;
 
 int64_t scalar_bytes(const Program& program) {
   return program.is_double ? sizeof(double) : sizeof(float);
@@ -49,7 +50,8 @@ void lay_out_job(const Level& level, const Job& job, Ready& ready, Carver& carve
   ready.rows = lay_out(job, carver);
   ready.tile_rows = std::min((job.B + kSumRows - 1) / kSumRows * kSumRows, kMostTileRows);
   const int64_t step = times(chunk_columns(ready), ready.tile_rows * scalar_bytes(program));
-  ready.chunk_steps = std::clamp<int64_t>(kChunkBytes / std::max<int64_t>(step, 1), 1,
+  const int64_t most = program.tiles ? kTilesChunkBytes : kChunkBytes;
+  ready.chunk_steps = std::clamp<int64_t>(most / std::max<int64_t>(step, 1), 1,
                                           std::max<int64_t>(job.T, 1));
   ready.memory = carver.take<void*>(static_cast<int64_t>(program.buffers.size()));
   ready.packed = carver.take<void*>(static_cast<int64_t>(program.matrices.size()));

@@ -34,8 +34,11 @@ bool product(const Kernels<T>& kernels, const ProductJob& job, Tasks& tasks, Car
   const int64_t height = std::min(kTaskRows, share), count = (job.rows + height - 1) / height;
   return tasks.run(count, [&](int64_t task, int64_t worker) {
     const int64_t r = job.rows * task / count, end = job.rows * (task + 1) / count;
-    w.product(worker, static_cast<const T*>(job.x) + r * job.ldx, job.ldx,
-              static_cast<const T*>(job.bias), static_cast<T*>(job.y) + r * job.N, job.N, end - r);
+    const T* x = static_cast<const T*>(job.x) + r * job.ldx;
+    for (int64_t block = 0; block < blocks_of(job.N); ++block) {
+      T* y = static_cast<T*>(job.y) + r * job.N + block * kBlock;
+      w.columns(worker, block, x, job.ldx, static_cast<const T*>(job.bias), y, job.N, end - r);
+    }
   });
 }
 
@@ -54,11 +57,12 @@ bool sums(const Kernels<T>& kernels, const SumsJob& job, Tasks& tasks, Carver& c
   const int64_t totals = total ? (job.M + kStrip - 1) / kStrip : 0;
   return tasks.run(strip_tasks + totals, [&](int64_t task, int64_t worker) {
     if (task >= strip_tasks) {
-      add_totals(kernels, a, job.lda, job.rows, job.M, task - strip_tasks, true, total);
+      const int64_t strip = task - strip_tasks;
+      add_totals(kernels, a + strip * kStrip, job.lda, job.rows, job.M, strip, true, total);
     } else if (along_a) {
-      strips.add(task, worker, a, job.lda, b, job.ldb, job.rows, true);
+      strips.add(task, worker, a + task * kStrip, job.lda, b, job.ldb, job.rows, true);
     } else {
-      strips.add(task, worker, b, job.ldb, a, job.lda, job.rows, true);
+      strips.add(task, worker, b + task * kStrip, job.ldb, a, job.lda, job.rows, true);
     }
   });
 }

@@ -12,14 +12,18 @@ namespace {
 
 constexpr int64_t kMost = int64_t(1) << 40;
 constexpr int64_t kScoreBytes = 16 << 20;
-// Rows of a task: their scores are about to fall out of the second cache.
-constexpr int64_t kTaskRows = 96;
+// Rows of a task: few enough for a block of their scores to stay in the second cache.
+constexpr int64_t kTasrow_s = 128;
+static_assert(kBlock % kStrip == 0);
+
+// From row to row of a block of scores: rows that lie a whole page apart would share cache sets.
+int64_t row_of(const NatsJob& job) { return std::min((job.V + 15) / 16 * 16, kBlock) + 16; }
 
 // Rows of a group: whole blocks of a contraction.
 template <typename T>
 int64_t group_rows(const NatsJob& job) {
-  const int64_t row = job.V * static_cast<int64_t>(sizeof(T));
-  const int64_t blocks = std::max<int64_t>(1, kScoreBytes / (row * kContractRows));
+  const int64_t size = sizeof(T), most = std::max(kScoreBytes, job.V * job.H * size / 2);
+  const int64_t blocks = std::max<int64_t>(1, most / (job.V * size * kContractRows));
   return std::min(blocks * kContractRows, job.rows);
 }
 
@@ -30,14 +34,16 @@ class NatsCall {
       : kernels_(kernels),
         job_(job),
         h_(static_cast<const T*>(job.h)),
-        b_(static_cast<const T*>(job.b)),
-        nats_(static_cast<T*>(job.nats)),
+        blocks_(blocks_of(job.V)),
+        group_(group_rows<T>(job)),
+        row_(row_of(job)),
         w_(products(), static_cast<const T*>(job.w), 1, job.ldw, job.H, job.V, threads, carver),
         back_(products(), static_cast<const T*>(job.w), job.ldw, 1, job.dh ? job.V : 0, job.H,
               threads, carver),
         strips_(products(), job.V, job.H, static_cast<T*>(job.dw), job.H, 1, threads, carver),
-        group_(group_rows<T>(job)),
-        scores_(carver.take<T>(group_ * job.V)) {}
+        scores_(carver.take<T>(group_ * row_ * blocks_)),
+        parts_(carver.take<Exponents<T>>(group_ * blocks_)),
+        shifts_(carver.take<T>(group_)) {}
 
   bool run(Tasks& tasks) {
     const int64_t packs = w_.tasks(), backs = job_.dh ? back_.tasks() : 0;
@@ -49,7 +55,7 @@ class NatsCall {
       if (!group(r, std::min(group_, job_.rows - r), tasks)) return false;
     }
     double total = 0;
-    for (int64_t r = 0; r < job_.rows; ++r) total += nats_[r];
+    for (int64_t r = 0; r < job_.rows; ++r) total += static_cast<T*>(job_.nats)[r];
     *static_cast<T*>(job_.total) = static_cast<T>(total);
     return true;
   }
@@ -59,61 +65,101 @@ class NatsCall {
     return kernels_.of(job_.tiles ? Packing::tiles : Packing::full);
   }
 
-  bool group(int64_t first, int64_t rows, Tasks& tasks) {
+  // Where the scores of a block begin; rows are those of the group.
+  T* scores(int64_t block, int64_t row) const {
+    return scores_ + (block * group_ + row) * row_;
+  }
+
+  bool group(int64_t first, int64_t rows, Tasks& tasks) const {
     const int64_t share = (rows + tasks.threads() - 1) / tasks.threads();
-    const int64_t height = std::min(kTaskRows, share), count = (rows + height - 1) / height;
+    const int64_t height = std::min(kTasrow_s, share), count = (rows + height - 1) / height;
     const bool done = tasks.run(count, [&](int64_t task, int64_t worker) {
-      const int64_t r = rows * task / count;
-      some(worker, first + r, rows * (task + 1) / count - r, scores_ + r * job_.V);
+      const int64_t row = rows * task / count, end = rows * (task + 1) / count;
+      measure(worker, first, row, end - row);
+      if (job_.dh || job_.dw || job_.db) differentiate(worker, first, row, end - row);
     });
     if (!done || !(job_.dw || job_.db)) return done;
     return tasks.run(strips_.tasks(), [&](int64_t task, int64_t worker) {
+      const int64_t column = task * kStrip;
+      const T* s = scores(column / kBlock, 0) + column % kBlock;
       if (job_.dw) {
-        strips_.add(task, worker, scores_, job_.V, h_ + first * job_.ldh, job_.ldh, rows,
-                    first == 0);
+        strips_.add(task, worker, s, row_, h_ + first * job_.ldh, job_.ldh, rows, first == 0);
       }
-      if (job_.db) {
-        add_totals(kernels_, scores_, job_.V, rows, job_.V, task, first == 0,
-                   static_cast<T*>(job_.db));
-      }
+      if (!job_.db) return;
+      add_totals(kernels_, s, row_, rows, job_.V, task, first == 0, static_cast<T*>(job_.db));
     });
   }
 
-  // Rows from their scores to dh; ds stands where their scores stood.
-  void some(int64_t worker, int64_t first, int64_t rows, T* s) const {
-    w_.product(worker, h_ + first * job_.ldh, job_.ldh, b_, s, job_.V, rows);
-    const bool differentiate = job_.dh || job_.dw || job_.db;
-    for (int64_t r = 0; r < rows; ++r) row(first + r, s + r * job_.V, differentiate);
-    if (!job_.dh) return;
-    T* dh = static_cast<T*>(job_.dh) + first * job_.H;
-    back_.product(worker, s, job_.V, nullptr, dh, job_.H, rows);
+  int64_t columns_of(int64_t block) const { return std::min(job_.V - block * kBlock, kBlock); }
+
+  // The scores of rows of a group, and their nats.
+  void measure(int64_t worker, int64_t first, int64_t row, int64_t rows) const {
+    const T *h = h_ + (first + row) * job_.ldh, *b = static_cast<const T*>(job_.b);
+    for (int64_t block = 0; block < blocks_; ++block) {
+      T* s = scores(block, row);
+      w_.columns(worker, block, h, job_.ldh, b, s, row_, rows);
+      for (int64_t r = 0; r < rows; ++r) {
+        parts_[(row + r) * blocks_ + block] =
+            kernels_.exponents(s + r * row_, columns_of(block), job_.smoothing > 0);
+      }
+    }
+    for (int64_t r = row; r < row + rows; ++r) {
+      const int64_t target = job_.targets[first + r];
+      static_cast<T*>(job_.nats)[first + r] = target < 0 ? T(0) : nats(r, target);
+    }
   }
 
-  void row(int64_t r, T* s, bool differentiate) const {
-    const int64_t target = job_.targets[r], V = job_.V;
-    if (target < 0) {
-      nats_[r] = 0;
-      if (differentiate) std::fill_n(s, V, T(0));
-      return;
+  // Of one row, from its parts.
+  T nats(int64_t row, int64_t target) const {
+    const Exponents<T>* parts = parts_ + row * blocks_;
+    T largest = parts[0].largest;
+    for (int64_t i = 1; i < blocks_; ++i) {
+      largest = parts[i].largest > largest || parts[i].largest != parts[i].largest
+                    ? parts[i].largest
+                    : largest;
     }
-    const double e = job_.smoothing;
-    const Exponents<T> found = kernels_.exponents(s, V, e > 0);
-    const double shift = std::log(static_cast<double>(found.sum)) + found.largest;
-    const double right = (1 - e) * (shift - s[target]);
-    nats_[r] = static_cast<T>(e > 0 ? right + e * (shift - found.total / double(V)) : right);
-    if (!differentiate) return;
-    kernels_.shares(s, V, static_cast<T>(shift), static_cast<T>(e / double(V)));
-    s[target] -= static_cast<T>(1 - e);
+    double sum = 0, total = 0;
+    for (int64_t i = 0; i < blocks_; ++i) {
+      const double below = static_cast<double>(parts[i].largest) - largest;
+      // A block of -inf alone has no sum.
+      if (!std::isinf(below)) sum += parts[i].sum * std::exp(below);
+      total += parts[i].total;
+    }
+    const double e = job_.smoothing, shift = std::log(sum) + largest;
+    const double right = (1 - e) * (shift - scores(target / kBlock, row)[target % kBlock]);
+    shifts_[row] = static_cast<T>(shift);
+    return static_cast<T>(e > 0 ? right + e * (shift - total / double(job_.V)) : right);
+  }
+
+  // dh of rows of a group; ds stands where their scores stood.
+  void differentiate(int64_t worker, int64_t first, int64_t row, int64_t rows) const {
+    T* dh = static_cast<T*>(job_.dh) + (first + row) * job_.H;
+    const T less = static_cast<T>(job_.smoothing / double(job_.V));
+    for (int64_t block = 0; block < blocks_; ++block) {
+      T* s = scores(block, row);
+      for (int64_t r = 0; r < rows; ++r) {
+        T* to = s + r * row_;
+        const int64_t target = job_.targets[first + row + r];
+        if (target < 0) {
+          std::fill_n(to, columns_of(block), T(0));
+          continue;
+        }
+        kernels_.shares(to, columns_of(block), shifts_[row + r], less);
+        if (target / kBlock == block) to[target % kBlock] -= static_cast<T>(1 - job_.smoothing);
+      }
+      if (job_.dh) back_.add(worker, block, s, row_, dh, job_.H, rows);
+    }
   }
 
   const Kernels<T>& kernels_;
   const NatsJob& job_;
-  const T *h_, *b_;
-  T* nats_;
+  const T* h_;
+  const int64_t blocks_, group_, row_;
   const Packed<T> w_, back_;
   const Strips<T> strips_;
-  const int64_t group_;
   T* scores_;
+  Exponents<T>* parts_;  // [group][blocks]
+  T* shifts_;            // [group] what a softmax takes from the scores of a row
 };
 
 template <typename T>

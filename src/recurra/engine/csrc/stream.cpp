@@ -50,21 +50,20 @@ template <typename T>
 Machine<T> machine_of(const Stage& stage, const Level& level, Control& control,
                       int64_t steps_before, T scalar) {
   const Ready& ready = stage.memory.jobs[0];
-  const Machine<T> machine{ready.program,
-                           &ready.handle->decoded(scalar),
-                           &level.kernels(scalar),
-                           &ready.rows,
-                           ready.job->arguments,
-                           ready.packed,
-                           reinterpret_cast<T* const*>(stage.places),
-                           reinterpret_cast<T**>(stage.bases),
-                           ready.chunk_steps,
-                           false,
-                           &control,
-                           0,
-                           nullptr,
-                           steps_before};
-  return machine;
+  return {ready.program,
+          &ready.handle->decoded(scalar),
+          &level.kernels(scalar),
+          &ready.rows,
+          ready.job->arguments,
+          ready.packed,
+          reinterpret_cast<T* const*>(stage.places),
+          reinterpret_cast<T**>(stage.bases),
+          ready.chunk_steps,
+          false,
+          &control,
+          0,
+          nullptr,
+          steps_before};
 }
 
 template <typename T>

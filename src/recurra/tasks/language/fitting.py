@@ -8,13 +8,14 @@ import numpy as np
 import torch
 
 from recurra.data import Text, Vocabulary, fit_vocabulary, split_tokens
-from recurra.errors import DataError, OptionError
+from recurra.errors import DataError, OptionError, UnknownTokenError
 from recurra.models import LanguageNetwork
 from recurra.tasks.estimator import Measures
 from recurra.tasks.language.learned import KEPT, Learned
 from recurra.tasks.language.measure import measured
 from recurra.tasks.language.setting import MANY, WIDEST, Setting
 from recurra.tasks.language.sizes import begun_with, fitting, probed, told
+from recurra.tasks.language.store import read_model, weights_hash
 from recurra.tasks.language.texts import (
     Files,
     Given,
@@ -56,6 +57,7 @@ class Fit:
         self, data: Given, valid: Given | None, wishes: Wishes, plan: Plan, course: Course
     ) -> None:
         self.wishes, self.plan = wishes, plan
+        self.begun = None if wishes.begin is None else read_model(wishes.begin, "--begin")
         files = Files(data)
         self.name = files.name
         self.vocabulary, self.text = self._read(files)
@@ -67,6 +69,8 @@ class Fit:
         same = {"data": self.hash}
         if wishes.probe:
             same["sizes"] = told(self.streams, self.window)
+        if self.begun is not None:
+            same["begin"] = weights_hash(self.begun.network.state_dict())
         self.course = replace(course, same={**course.same, **same})
 
     def run(self) -> Fitted:
@@ -89,7 +93,10 @@ class Fit:
     def build(self) -> LanguageNetwork:
         """The network as it begins; draws from torch's random state, which it seeds."""
         torch.manual_seed(self.wishes.seed)
-        return self.setting.build()
+        network = self.setting.build()
+        if self.begun is not None:
+            network.load_state_dict(self.begun.network.state_dict())
+        return network
 
     def lesson(self, network: LanguageNetwork) -> Truncated:
         """What a network learns from."""
@@ -111,9 +118,12 @@ class Fit:
     def _read(self, files: Files) -> tuple[Vocabulary, Read]:
         """What a token is, and the text in tokens."""
         wishes = self.wishes
-        text = Text(files.paths, wishes.errors)
-        vocabulary = fit_vocabulary(wishes.tokens, text, wishes.vocab_size, wishes.lowercase)
-        found = read(files, vocabulary, wishes.document, wishes.errors)
+        if self.begun is None:
+            text = Text(files.paths, wishes.errors)
+            vocabulary = fit_vocabulary(wishes.tokens, text, wishes.vocab_size, wishes.lowercase)
+        else:
+            vocabulary = self.begun.vocabulary
+        found = self._ids(files, vocabulary)
         characters = characters_in(files, wishes.errors)
         said = f"{files.name}: {characters:,} characters, {len(found.ids):,} tokens; "
         said += f"{vocabulary.kind}, a vocabulary of {len(vocabulary):,}"
@@ -125,6 +135,16 @@ class Fit:
             share = unknown / len(found.ids)
             self._say("unknown", f"{unknown:,} tokens are not in the vocabulary, {share:.1%}")
         return vocabulary, found
+
+    def _ids(self, files: Files, vocabulary: Vocabulary) -> Read:
+        """A text in tokens; a vocabulary that was learned elsewhere need not know all of them."""
+        wishes = self.wishes
+        try:
+            return read(files, vocabulary, wishes.document, wishes.errors)
+        except UnknownTokenError:
+            if self.begun is None:
+                raise
+            return read(files, vocabulary, wishes.document, "replace")
 
     def _divide(self) -> tuple[Tokens, Tokens, Tokens]:
         """What is learned from, validated and tested on."""
@@ -139,8 +159,7 @@ class Fit:
             parts = split_tokens(self.text.ids, share, share, ends)  # type: ignore[arg-type]
             training: Tokens = parts.train
         else:
-            wishes = self.wishes
-            held = read(self._held, self.vocabulary, wishes.document, wishes.errors)
+            held = self._ids(self._held, self.vocabulary)
             half = split_tokens(held.ids, 0.0, 0.5, ends)  # type: ignore[arg-type]
             parts, training = half._replace(valid=half.train), self.text.ids
         self._say(
@@ -154,19 +173,29 @@ class Fit:
         return self.text._replace(ids=ids)
 
     def _shape(self) -> Setting:
-        """The network's shape."""
+        """The network's shape: as wished, or that of the model that it begins with."""
+        setting = self._wished() if self.begun is None else self.begun.setting
+        if setting.adaptive and self.wishes.label_smoothing:
+            raise OptionError("--label-smoothing does not go with --softmax adaptive; drop one")
+        said = f"{setting.cell} of {setting.hidden_size}"
+        said += f", {setting.num_layers} layers" if setting.num_layers > 1 else ""
+        said += f" on a table of {setting.vocab_size:,} x {setting.embedding_size}"
+        said += ", tied" * setting.tied + ", adaptive softmax" * setting.adaptive
+        said += f"; {setting.weights():,} weights"
+        self._say("model", f"{said}, from {self.wishes.begin}" if self.begun else said)
+        return setting
+
+    def _wished(self) -> Setting:
         wishes, size = self.wishes, len(self.vocabulary)
         between = wishes.layer_dropout
         adaptive = wishes.softmax == "adaptive" or (
             wishes.softmax == "auto" and size > MANY and not wishes.label_smoothing
         )
-        if adaptive and wishes.label_smoothing:
-            raise OptionError("--label-smoothing does not go with --softmax adaptive; drop one")
         pieces = self.vocabulary.kind in ("words", "bpe")
         tied = wishes.tied == "yes" or (wishes.tied == "auto" and pieces and not adaptive)
         adaptive = adaptive and not (tied and wishes.softmax == "auto")
         width = wishes.hidden_size if tied else min(wishes.hidden_size, WIDEST)
-        setting = Setting(
+        return Setting(
             vocab_size=size,
             cell=wishes.cell,
             hidden_size=wishes.hidden_size,
@@ -182,12 +211,6 @@ class Fit:
             activation_penalty=wishes.activation_penalty,
             temporal_penalty=wishes.temporal_penalty,
         )
-        said = f"{setting.cell} of {setting.hidden_size}"
-        said += f", {setting.num_layers} layers" if setting.num_layers > 1 else ""
-        said += f" on a table of {size:,} x {setting.embedding_size}{', tied' * tied}"
-        said += ", adaptive softmax" * adaptive
-        self._say("model", f"{said}; {setting.weights():,} weights")
-        return setting
 
     def _sizes(self, course: Course) -> tuple[int, int]:
         """Streams and window: as wished, smaller ones for a short text, or those of a probe."""

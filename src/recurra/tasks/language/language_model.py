@@ -55,7 +55,7 @@ class LanguageModel(Learning, Estimator):
         "the network": (
             *("cell", "hidden_size", "num_layers", "embedding_size", "tied", "softmax"),
             *("dropout", "layer_dropout", "input_dropout", "embedding_dropout", "weight_dropout"),
-            *("activation_penalty", "temporal_penalty"),
+            *("activation_penalty", "temporal_penalty", "begin"),
         ),
         "the learning": (
             *("preset", "streams", "window", "variable", "probe", "label_smoothing"),
@@ -102,6 +102,9 @@ class LanguageModel(Learning, Estimator):
     weight_dropout: Annotated[float, "share of recurrent weights that is dropped"] = 0.0
     activation_penalty: Annotated[float, "factor of the mean square of outputs in the loss"] = 0.0
     temporal_penalty: Annotated[float, "factor of the mean square of their changes"] = 0.0
+    begin: Annotated[
+        str | None, "run folder of a language model to go on from: its tokens, its network"
+    ] = None
     preset: Annotated[
         Literal["none", "awd-lstm"], "a published recipe for all fields left as they are"
     ] = "none"

@@ -1,5 +1,7 @@
 """A fitted language model as what a run folder holds, and back, believing nothing on the way in."""
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -8,11 +10,11 @@ import torch
 from torch import Tensor
 
 from recurra.data import vocabulary_from_json
-from recurra.errors import RecurraError, RunFolderError
+from recurra.errors import MissingFileError, RecurraError, RunFolderError
 from recurra.models import LanguageNetwork
 from recurra.tasks.language.learned import KEPT, Learned
 from recurra.tasks.language.setting import Setting
-from recurra.train import load_weights
+from recurra.train import load_run, load_weights
 
 NETWORK, TAIL = "network.", "tail"
 KEYS = {"setting", "vocabulary", "separated"}
@@ -55,6 +57,32 @@ def from_run(found: dict[str, Any], tensors: dict[str, Tensor], folder: Path) ->
     ) as error:
         reason = f"{error!r}" if isinstance(error, KeyError) else f"{error}"
         raise RunFolderError(f"{folder}: damaged: {reason}") from error
+
+
+def read_model(folder: str | Path, flag: str) -> Learned:
+    """The language model in a run folder, for a fit that begins with it.
+
+    Args:
+        folder: where it is.
+        flag: that named it.
+
+    Raises:
+        MissingFileError, RunFolderError: there is none, a damaged one, or one of another task.
+    """
+    folder = Path(folder)
+    try:
+        run = load_run(folder, "language")
+        return from_run(run.learned, run.tensors, folder)
+    except (MissingFileError, RunFolderError) as error:
+        raise type(error)(f"{flag} takes the run folder of a language model; {error}") from error
+
+
+def weights_hash(weights: Mapping[str, Tensor]) -> str:
+    """Of names and numbers."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(weights.items()):
+        digest.update(name.encode() + weight.contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _from_run(found: dict[str, Any], tensors: dict[str, Tensor], folder: Path) -> Learned:

@@ -36,6 +36,7 @@ class Wishes:
     label_smoothing: float
     probe: bool
     seed: int
+    begin: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.held_out <= 0.5:

@@ -1,0 +1,5 @@
+"""Classes of texts: read, learned, calibrated, explained."""
+
+from recurra.tasks.text_classify.classifier import TextClassifier
+
+__all__ = ["TextClassifier"]
