@@ -5,9 +5,9 @@
 
 namespace recurra::RECURRA_LEVEL {
 
-constexpr Products<float> kTiles = {tiles_bytes,   tiles_panels,      tiles_pack,
-                                    tiles_scratch, tiles_product,     kContractTileRows,
-                                    tiles_units,   tiles_contract_scratch, tiles_contract};
-const Products<float> tiles = kTiles;
+constexpr Products<float> tiles = {
+    tiles_bytes,       tiles_panels, tiles_pack,             tiles_scratch,  tiles_product,
+    kContractTileRows, tiles_units,  tiles_contract_scratch, tiles_contract,
+};
 
 }  // namespace recurra::RECURRA_LEVEL

@@ -1,8 +1,9 @@
 // C[m][n] (+)= sum over k of a[k][m] b[k][n] on tiles; the contract is in kernels.h.
 //
 // As in contract.h either axis may be the rows of tiles, and a unit is a panel of columns times a
-// band of rows. What a unit needs of a and b becomes bfloat16 in scratch memory: panels once a call,
-// bands one after another. C goes on with its chain, so nothing shows where a block of rows ends.
+// band of rows. What a unit needs of a and b becomes bfloat16 in scratch memory: panels once a
+// call, bands one after another. C goes on with its chain, so nothing shows where a block of rows
+// ends.
 
 #pragma once
 
@@ -40,14 +41,14 @@ inline Grid contract_grid(const float* const* a, int64_t M, const Right<float>* 
   return g;
 }
 
-int64_t tiles_units(int64_t M, const Right<float>* rights, int64_t sides) {
+inline int64_t tiles_units(int64_t M, const Right<float>* rights, int64_t sides) {
   const Grid g = contract_grid(nullptr, M, rights, sides);
   return g.bands * g.panels;
 }
 
 constexpr int64_t kPanelNumbers = kContractTileRows * kPanelSide;
 
-int64_t tiles_contract_scratch(int64_t M, int64_t N) {
+inline int64_t tiles_contract_scratch(int64_t M, int64_t N) {
   const int64_t panels = panels_of(M > N ? M : N) + kMostRights;
   return (kContractTileRows * kBand + panels * kPanelNumbers) * 2;
 }
@@ -63,9 +64,9 @@ RECURRA_INLINE void gather_pairs(const float* const* rows, int64_t count, int64_
   }
 }
 
-// Columns first..first + n of rows as tiles [n / 16][k / 32] on the left, or [k / 32][n / 16] on the
-// right.
-template <bool left>
+// Columns first..first + n of rows as tiles, [n / 16][k / 32] on the left and [k / 32][n / 16] on
+// the right.
+template <bool on_left>
 void gather_tiles(const float* const* rows, int64_t count, int64_t first, int64_t n,
                   uint16_t* out) {
   const int64_t tiles = (n + kSide - 1) / kSide, depth = depths(count);
@@ -73,8 +74,8 @@ void gather_tiles(const float* const* rows, int64_t count, int64_t first, int64_
     for (int64_t t = 0; t < tiles; t++) {
       vec<float> v[kSide];
       gather_pairs(rows, count, k * kDepth, first + t * kSide, n - t * kSide, v);
-      if (left) transpose<float>(v);
-      uint16_t* to = out + (left ? t * depth + k : k * tiles + t) * kTile;
+      if (on_left) transpose<float>(v);
+      uint16_t* to = out + (on_left ? t * depth + k : k * tiles + t) * kTile;
       for (int i = 0; i < kSide; i++) store_pairs(to + i * kDepth, v[i]);
     }
   }
@@ -117,8 +118,9 @@ void run_unit(const Unit& u) {
   }
 }
 
-void tiles_contract(const float* const* a, int64_t M, const Right<float>* rights, int64_t sides,
-                    int64_t count, bool first, int64_t unit0, int64_t unit1, void* scratch) {
+inline void tiles_contract(const float* const* a, int64_t M, const Right<float>* rights,
+                           int64_t sides, int64_t count, bool first, int64_t unit0, int64_t unit1,
+                           void* scratch) {
   const Grid g = contract_grid(a, M, rights, sides);
   uint16_t* band = static_cast<uint16_t*>(scratch);
   uint16_t* panels = band + kContractTileRows * kBand;

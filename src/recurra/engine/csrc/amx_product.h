@@ -3,9 +3,9 @@
 //   packed    panels of two tiles of columns, one behind the other: [K / 32][tiles of the panel],
 //             filled with 0 up to whole tiles
 //
-// Rows become bfloat16 once, kStripRows of them at a time. K is cut into blocks: what a strip of many
-// rows needs of a panel then stays in the first cache, or what a panel needs of few rows. Between
-// blocks the sums wait in y.
+// Rows become bfloat16 once, kStripRows of them at a time. K is cut into blocks: what a strip of
+// many rows needs of a panel then stays in the first cache, or what a panel needs of few rows.
+// Between blocks the sums wait in y.
 
 #pragma once
 
@@ -19,11 +19,15 @@ constexpr int64_t kBlockDepths = 8;
 constexpr int64_t kPanelTiles = 2;
 
 // Tiles of columns.
-RECURRA_INLINE int64_t sides(int64_t N) { return (N + kSide - 1) / kSide; }
+RECURRA_INLINE int64_t column_tiles(int64_t N) { return (N + kSide - 1) / kSide; }
 
-int64_t tiles_panels(int64_t N) { return (sides(N) + kPanelTiles - 1) / kPanelTiles; }
+inline int64_t tiles_panels(int64_t N) {
+  return (column_tiles(N) + kPanelTiles - 1) / kPanelTiles;
+}
 
-int64_t tiles_bytes(int64_t K, int64_t N) { return depths(K) * sides(N) * kTile * 2; }
+inline int64_t tiles_bytes(int64_t K, int64_t N) {
+  return depths(K) * column_tiles(N) * kTile * 2;
+}
 
 // One tile: rows k.. of W, of which `left` are there, and n columns.
 RECURRA_INLINE void pack_tile(const float* w, int64_t sk, int64_t sn, int64_t left, int64_t n,
@@ -51,11 +55,11 @@ RECURRA_INLINE void pack_tile(const float* w, int64_t sk, int64_t sn, int64_t le
   for (int i = 0; i < kSide; i++) store_pairs(out + i * kDepth, v[i]);
 }
 
-void tiles_pack(const float* w, int64_t sk, int64_t sn, int64_t K, int64_t N, void* packed,
-                int64_t panel0, int64_t panel1) {
+inline void tiles_pack(const float* w, int64_t sk, int64_t sn, int64_t K, int64_t N, void* packed,
+                       int64_t panel0, int64_t panel1) {
   for (int64_t p = panel0; p < panel1; p++) {
     const int64_t first = p * kPanelTiles, last = first + kPanelTiles;
-    const int64_t width = (last < sides(N) ? last : sides(N)) - first;
+    const int64_t width = (last < column_tiles(N) ? last : column_tiles(N)) - first;
     uint16_t* out = static_cast<uint16_t*>(packed) + first * depths(K) * kTile;
     for (int64_t k = 0; k < K; k += kDepth) {
       for (int64_t t = first; t < first + width; t++, out += kTile) {
@@ -67,8 +71,8 @@ void tiles_pack(const float* w, int64_t sk, int64_t sn, int64_t K, int64_t N, vo
 }
 
 // Rows as tiles on the left, `height` in each: [rows / height][K / 32][16][32].
-void round_rows(const float* x, int64_t ldx, int64_t rows, int64_t K, int64_t height,
-                uint16_t* out) {
+inline void round_rows(const float* x, int64_t ldx, int64_t rows, int64_t K, int64_t height,
+                       uint16_t* out) {
   for (int64_t r = 0; r < rows; r++, x += ldx) {
     uint16_t* to = out + r / height * depths(K) * kTile + r % height * kDepth;
     int64_t k = 0;
@@ -134,7 +138,7 @@ inline void strip_columns(const Strip& s, int64_t width, const uint16_t* w, int6
 
 inline void strip(const Strip& s, const uint16_t* w, bool back) {
   const bool one = s.tiles() == 1;
-  const int64_t all = sides(s.N), most = one ? 4 : 2, depth = depths(s.K);
+  const int64_t all = column_tiles(s.N), most = one ? 4 : 2, depth = depths(s.K);
   const int64_t groups = (all + most - 1) / most, block = one ? 2 * kBlockDepths : kBlockDepths;
   for (int64_t k = 0; k == 0 || k < depth; k += block) {
     const int64_t end = k + block < depth ? k + block : depth;
@@ -149,11 +153,11 @@ inline void strip(const Strip& s, const uint16_t* w, bool back) {
   }
 }
 
-int64_t tiles_scratch(int64_t K) { return kStripRows * depths(K) * kDepth * 2; }
+inline int64_t tiles_scratch(int64_t K) { return kStripRows * depths(K) * kDepth * 2; }
 
-void tiles_product(const float* x, int64_t ldx, const void* packed, const float* bias,
-                   bool accumulate, float* y, int64_t ldy, int64_t rows, int64_t K, int64_t N,
-                   bool back, void* scratch) {
+inline void tiles_product(const float* x, int64_t ldx, const void* packed, const float* bias,
+                          bool accumulate, float* y, int64_t ldy, int64_t rows, int64_t K,
+                          int64_t N, bool back, void* scratch) {
   uint16_t* rounded = static_cast<uint16_t*>(scratch);
   const float* init = bias ? bias : accumulate ? y : nullptr;
   for (int64_t r = 0; r < rows;) {
@@ -163,7 +167,8 @@ void tiles_product(const float* x, int64_t ldx, const void* packed, const float*
     const Session session(height, now > kSide ? (pairs ? kSide : now - height) : now);
     round_rows(x + r * ldx, ldx, now, K, height, rounded);
     const int64_t ldi = bias ? 0 : ldy;
-    const Strip s{rounded, now, height, init ? init + r * ldi : nullptr, ldi, y + r * ldy, ldy, K, N};
+    const float* begin = init ? init + r * ldi : nullptr;
+    const Strip s{rounded, now, height, begin, ldi, y + r * ldy, ldy, K, N};
     strip(s, static_cast<const uint16_t*>(packed), back);
     r += now;
   }

@@ -8,8 +8,8 @@ namespace recurra {
 
 namespace {
 
-// What the CHUNK buffers of a tile may fill of the second cache; more where products are so fast that
-// reading a matrix takes longer, for each chunk reads it once.
+// What the CHUNK buffers of a tile may fill of the second cache; more where products are so fast
+// that reading a matrix takes longer, for each chunk reads it once.
 constexpr int64_t kChunkBytes = 512 << 10, kTilesChunkBytes = 2 << 20;
 
 int64_t scalar_bytes(const Program& program) {
