@@ -5,9 +5,9 @@
 //   ds[r][v] = exp(s[r][v]) / sum - e / V - (1 - e) [v = target]
 //   dh = ds w      dw = ds^T h      db = the sum of the rows of ds
 //
-// Only a group's scores are ever held, which take 16 MiB, or half of what w does where that is more.
-// A row whose target is below 0 counts nothing. Bits depend on the operands alone, as in kernels.h; neither the size of a group
-// nor the number of threads shows in them.
+// Only a group's scores are ever held, which take 16 MiB, or half of what w does where that is
+// more. A row whose target is below 0 counts nothing. Bits depend on the operands alone, as in
+// kernels.h; neither the size of a group nor the number of threads shows in them.
 
 #pragma once
 

@@ -29,7 +29,8 @@ RECURRA_INLINE void sweep(const T* s, int64_t n, T rest, Take take) {
 #pragma GCC unroll 8
     for (int i = 0; i < kVectors<T>; i++) take(i, load(s + j + i * kLanes<T>));
   }
-  for (int i = 0; i < kVectors<T> && j < n; i++, j += kLanes<T>) take(i, load_or(s + j, n - j, rest));
+  for (int i = 0; i < kVectors<T> && j < n; i++, j += kLanes<T>)
+    take(i, load_or(s + j, n - j, rest));
 }
 
 // The join of 16 partial results as a tree.
