@@ -66,9 +66,6 @@ def run(args: argparse.Namespace) -> Iterator[Any]:
         yield from generating.rows(args)
 
     yield from shown("text", args.threads, args.quick, timed)
-    for row in generating.rows(args):
-        row.show()
-        yield row
 
 
 def beside(
