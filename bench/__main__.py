@@ -11,9 +11,13 @@ from bench import (
     ett,
     forecast,
     layers,
+    ptb,
     scaling,
     sentiment,
+    shakespeare,
     stream,
+    tagging,
+    text,
     training,
 )
 from bench.rows import write_rows
@@ -29,6 +33,10 @@ BENCHES = {
     "capability": capability,
     "scaling": scaling,
     "training": training,
+    "tagging": tagging,
+    "text": text,
+    "shakespeare": shakespeare,
+    "ptb": ptb,
     "sentiment": sentiment,
 }
 

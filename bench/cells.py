@@ -1,4 +1,4 @@
-"""Cells that torch does not have beside the Python loop over them; what a first call costs.
+"""Cells beside the Python loop over them; steps in bfloat16; what a first call costs.
 
 `ratio` is the peer's time over ours.
 """
@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from bench import precision
 from bench.first_call import first_call
 from bench.rows import wanted
 from bench.timing import Budget, Timing, compare, shown
@@ -65,6 +66,7 @@ def rows(
             yield from own(case, make, shape, threads, budget)
     if wanted("elementwise T256 B8 D256", only):
         yield from elementwise(flat, threads, budget)
+    yield from precision.rows(only, threads, budget)
     for which, case in FIRST.items():
         if wanted(case, only):
             yield from first(which, case, threads, budget)

@@ -1,5 +1,7 @@
 """The classic cells beside torch.nn: whole, ragged, projected, on several threads; their memory.
 
+And the loss over a vocabulary, `bench.vocabulary`.
+
 Weights are shared, and the outputs compared before anything is timed. Ours takes (B, T, F); torch's
 gets its own best layout, (T, B, F). `ratio` is the peer's time over ours.
 """
@@ -13,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from bench import peers
+from bench import peers, vocabulary
 from bench.memory import peak_memory
 from bench.rows import wanted
 from bench.timing import Budget, Timing, compare, on_threads, shown
@@ -53,6 +55,7 @@ def rows(
         for letter, shape in shapes.items():
             if wanted(f"{kind} {letter}", only):
                 yield from classic(kind, letter, shape, threads, budget)
+    yield from vocabulary.rows(only, threads, budget)
     if wanted("LSTM projection M", only):
         yield from projection(shapes["M"], threads, budget)
     if wanted("ragged LSTM M", only):

@@ -39,6 +39,23 @@ QUICK: dict[str, dict[str, Any]] = {
         "epochs": 2,
         "quiet": True,
     },
+    "language": {
+        "tokens": "characters",
+        "hidden_size": 8,
+        "streams": 8,
+        "window": 32,
+        "learning_rate": 0.02,
+        "epochs": 2,
+        "quiet": True,
+    },
+    "tag": {
+        "output": "crf",
+        "word_size": 8,
+        "char_size": 4,
+        "hidden_size": 8,
+        "epochs": 2,
+        "quiet": True,
+    },
     "text-classify": {
         "text": "text",
         "hidden_size": 8,

@@ -11,7 +11,7 @@ from bench.rows import Row, write_rows
 from bench.timing import Budget, Timing, compare, on_threads, summary
 from bench.work import Shape, check
 
-from bench import cells, dropin, layers, stream
+from bench import cells, dropin, layers, precision, stream
 
 TINY = dict.fromkeys(("S", "M", "H256", "L"), Shape(12, 4, 3))
 BRIEF = Budget(0.0, 2)
@@ -24,7 +24,7 @@ MACHINE = {"cpu", "torch"}
 @pytest.fixture(scope="module")
 def on_one():
     rows = layers.rows(r"^(LSTM|GRU|Elman|ragged)", 1, BRIEF, TINY)
-    own = cells.rows("^(?!first)", 1, BRIEF, TINY["M"], Shape(9, 2, 5))
+    own = cells.rows("^(?!first|bfloat16)", 1, BRIEF, TINY["M"], Shape(9, 2, 5))
     return [*rows, *own]
 
 
@@ -38,6 +38,13 @@ def test_rows_have_what_was_promised(on_one, tmp_path):
         assert row["ours_ms"] > 0
         assert (row["metric"], row["unit"]) == (row["mode"], "ms")
         assert (row["value"], row["peer_value"]) == (row["ours_ms"], row["peer_ms"])
+
+
+def test_steps_in_bfloat16_are_beside_those_in_float32():
+    rows = list(precision.rows("GRU", 1, BRIEF, {"tiny": precision.Net(2, 17, 3, 5)}))
+    assert {row.case for row in rows} == {"bfloat16 GRU tiny"}
+    peers = ["recurra float32", "torch nn.GRU bfloat16", "torch nn.GRU float32"]
+    assert [row.peer for row in rows] == peers
 
 
 def test_rows_of_other_benches_have_the_common_names(tmp_path):

@@ -1,18 +1,18 @@
-"""Small tables under the names that the pages use."""
+"""Small tables and texts under the names that the pages use."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from recurra.tasks import TextClassifier
+from recurra.tasks import LanguageModel, Tagger, TextClassifier
 
 HOURS, DAYS, AHEAD = 960, 240, 14
 SHOPS = ("north", "south", "west")
 
 
 def write_tables(folder: Path) -> None:
-    """Write every table that a page names."""
+    """Write every table and text that a page names."""
     random = np.random.default_rng(0)
     load = _load(random)
     load.to_csv(folder / "load.csv", index=False)
@@ -27,7 +27,17 @@ def write_tables(folder: Path) -> None:
     load.assign(load=load["load"].astype("str").where(load.index != 70, "fault")).to_csv(
         folder / "fault.csv", index=False
     )
+    _tagged(folder)
     _labelled(folder)
+    _write_texts(folder)
+
+
+def _write_texts(folder: Path) -> None:
+    novel = LanguageModel.sample(folder).read_text().splitlines(keepends=True)
+    (folder / "novel.txt").write_text("".join(novel[:100]))
+    (folder / "chat.txt").write_text("".join(novel[150:250]))
+    (folder / "letter.txt").write_text("".join(novel[250:255]))
+    (folder / "other.txt").write_text("".join([*novel[260:290], "The heron forgets Straße.\n"]))
 
 
 def _load(
@@ -61,6 +71,17 @@ def _sales(random: np.random.Generator) -> pd.DataFrame:
         part.loc[day >= DAYS, ["y", "visitors"]] = np.nan
         parts.append(part)
     return pd.concat(parts)
+
+
+def _tagged(folder: Path) -> None:
+    """Sentences with parts of speech and with names, and files that do not fit."""
+    bakery = Tagger.sample(folder)
+    sentences = bakery.read_text().split("\n\n")
+    (folder / "newer.conllu").write_text("\n\n".join([*sentences[::4][:30], ""]))
+    names = "Ada B-PER\nBerg I-PER\nsees O\nNew B-LOC\nYork I-LOC\n\nEmil B-PER\nwalks O\n\n"
+    (folder / "names.conll").write_text(names * 6)
+    (folder / "broken.conll").write_text("Ada B-PER\nsees O\n\nNew York B-LOC\n")
+    (folder / "words.conll").write_text("Ada\nsees\n")
 
 
 def _labelled(folder: Path) -> None:

@@ -13,6 +13,14 @@ from recurra.cli import COMMANDS, main
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 # What `ray start` takes; to ask it costs seconds.
 RAY_START = "--head --port --address"
+# The page that explains what is a task's own.
+EXPLAINED = {
+    "forecast": "forecasting",
+    "language": "text",
+    "tag": "tagging",
+    "text-classify": "classifying-text",
+}
+SHARED_PAGES = ("training", "scaling", "fine-tuning")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 
@@ -79,10 +87,8 @@ def test_flags_that_a_page_names_exist(page, flags):
     assert set(FLAG.findall(page.read_text())) <= flags
 
 
-@pytest.mark.parametrize(
-    ("task", "page"), [("forecast", "forecasting"), ("text-classify", "classifying-text")]
-)
-def test_every_flag_of_a_task_is_explained(task, page):
-    pages = [ROOT / "docs" / f"{name}.md" for name in (page, "training", "scaling")]
+@pytest.mark.parametrize("task", recurra.TASKS)
+def test_every_flag_of_a_task_is_explained(task):
+    pages = [ROOT / "docs" / f"{name}.md" for name in (EXPLAINED[task], *SHARED_PAGES)]
     told = {flag for page in pages for flag in FLAG.findall(page.read_text())}
     assert set(FLAG.findall(_help(["train", task, "--help"]))) - {"--help"} <= told

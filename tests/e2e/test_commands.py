@@ -243,7 +243,14 @@ print(sorted(heavy), file=sys.stderr)
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["predict", "--help"], ["evaluate", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["predict", "--help"],
+        ["evaluate", "--help"],
+        ["generate", "--help"],
+    ],
 )
 def test_help_imports_nothing_heavy(environment, arguments):
     done = subprocess.run(

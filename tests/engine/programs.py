@@ -21,6 +21,7 @@ from recurra.engine.program import (
     Kind,
     Matrix,
     Operand,
+    Packing,
     Phase,
     Program,
 )
@@ -56,11 +57,11 @@ class Writer:
         self.program.buffers.append(Buffer(kind, width, self.argument(tensor)))
         return len(self.program.buffers) - 1
 
-    def matrix(self, tensor: Tensor, half: bool = False) -> int:
+    def matrix(self, tensor: Tensor, packing: Packing = Packing.FULL) -> int:
         """(blocks, K, N) or (K, N)."""
         tensor = tensor if tensor.dim() == 3 else tensor[None]
         blocks, K, N = tensor.shape
-        self.program.matrices.append(Matrix(self.argument(tensor), K, N, blocks, half))
+        self.program.matrices.append(Matrix(self.argument(tensor), K, N, blocks, packing))
         return len(self.program.matrices) - 1
 
     def say(
@@ -143,6 +144,7 @@ def elman(
     gradients: dict[str, Any] | None = None,
     *,
     columns: int = 0,
+    packing: Packing = Packing.FULL,
 ) -> tuple[Writer, Tensor, Tensor]:
     """h = tanh(x W_x + h W_h + b): its program, y (B, T, H) and the last state.
 
@@ -161,7 +163,7 @@ def elman(
     history = w.buffer(Kind.HISTORY, H)
     if columns:
         w.buffer(Kind.CHUNK, columns)
-    forward_x, forward_h = w.matrix(w_x), w.matrix(w_h)
+    forward_x, forward_h = w.matrix(w_x, packing), w.matrix(w_h, packing)
     before, after = Operand(history), Operand(history, after=True)
     w.say(Phase.F_BEGIN, Code.LOAD, 1, H, history, outer_first)
     w.say(Phase.F_BEFORE, Code.LOAD, 1, F, chunk_x, outer_x)
@@ -171,12 +173,18 @@ def elman(
     w.say(Phase.F_AFTER, Code.STORE, 1, H, outer_y, after)
     w.say(Phase.F_END, Code.STORE, 1, H, outer_last, before)
     if gradients is not None:
-        _elman_backward(w, gradients, outer_x, history, w_x, w_h)
+        _elman_backward(w, gradients, outer_x, history, w_x, w_h, packing)
     return w, y, last
 
 
 def _elman_backward(
-    w: Writer, gradients: dict[str, Any], outer_x: int, history: int, w_x: Tensor, w_h: Tensor
+    w: Writer,
+    gradients: dict[str, Any],
+    outer_x: int,
+    history: int,
+    w_x: Tensor,
+    w_h: Tensor,
+    packing: Packing,
 ) -> None:
     g = gradients
     H, F = w_h.shape[0], w_x.shape[0]
@@ -185,7 +193,7 @@ def _elman_backward(
     chunk_dy, chunk_dx = w.buffer(Kind.CHUNK, H), w.buffer(Kind.CHUNK, F)
     state, grad = w.buffer(Kind.STATE, H), w.buffer(Kind.TILE, H)
     kept, total = w.buffer(Kind.KEPT, H), w.buffer(Kind.SUM, H)
-    back_h, back_x = w.matrix(w_h.t()), w.matrix(w_x.t())
+    back_h, back_x = w.matrix(w_h.t(), packing), w.matrix(w_x.t(), packing)
     after = Operand(history, after=True)
     w.say(Phase.B_BEGIN, Code.LOAD, 1, H, state, dlast)
     w.say(Phase.B_BEFORE, Code.LOAD, 1, H, chunk_dy, dy)
@@ -199,6 +207,6 @@ def _elman_backward(
     w.say(Phase.B_END, Code.STORE, 1, H, dfirst, state)
     dw_x, dw_h = w.argument(g["dw_x"][None]), w.argument(g["dw_h"][None])
     dbias = w.argument(g["dbias"])
-    w.say(Phase.CONTRACT, Code.CONTRACT, 1, 1, outer_x, kept, numbers=(dw_x, F, H, 1, 1))
-    w.say(Phase.CONTRACT, Code.CONTRACT, 1, 1, history, kept, numbers=(dw_h, H, H, 1, 1))
+    w.say(Phase.CONTRACT, Code.CONTRACT, 1, 1, outer_x, kept, numbers=(dw_x, F, H, 1, 1, packing))
+    w.say(Phase.CONTRACT, Code.CONTRACT, 1, 1, history, kept, numbers=(dw_h, H, H, 1, 1, packing))
     w.say(Phase.CONTRACT, Code.TOTAL, 1, H, total, numbers=(dbias,))

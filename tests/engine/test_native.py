@@ -8,7 +8,7 @@ from tests.engine.programs import Runner, Writer, nan, randn
 from torch import Tensor
 
 from recurra.engine.operations import OPERATIONS
-from recurra.engine.program import Code, Kind, Operand, Phase
+from recurra.engine.program import Code, Kind, Operand, Packing, Phase
 
 K = 1.5
 REFERENCES = {
@@ -273,7 +273,8 @@ def test_a_product_with_weights_of_half_width():
     w = Writer(torch.float32)
     held, result = w.buffer(Kind.CHUNK, 9), w.buffer(Kind.CHUNK, 33)
     w.say(Phase.F_BEFORE, Code.LOAD, 1, 9, held, w.outside(Kind.OUTER, x))
-    w.say(Phase.F_BEFORE, Code.PRODUCT, 1, 33, result, held, numbers=(w.matrix(weight, True), 1))
+    numbers = (w.matrix(weight, Packing.HALF), 1)
+    w.say(Phase.F_BEFORE, Code.PRODUCT, 1, 33, result, held, numbers=numbers)
     w.say(Phase.F_AFTER, Code.STORE, 1, 33, w.outside(Kind.OUTER, y), result)
     Runner(w, B, T).run()
     wanted = x.double() @ weight.bfloat16().double()
@@ -363,7 +364,7 @@ def test_contractions(blocks, inner, M, N, turned, dtype):
     left, right = w.outside(Kind.OUTER, a), w.outside(Kind.OUTER, b)
     kept = w.buffer(Kind.KEPT, blocks * inner * N)
     w.say(Phase.B_STEP, Code.LOAD, 1, blocks * inner * N, kept, right)
-    numbers = (w.argument(c), M, N, blocks, inner)
+    numbers = (w.argument(c), M, N, blocks, inner, Packing.FULL)
     w.say(Phase.CONTRACT, Code.CONTRACT, 1, 1, left, kept, numbers=numbers)
     lengths = torch.randint(0, steps + 1, (rows,), generator=torch.Generator().manual_seed(0))
     Runner(w, rows, steps, lengths).run(backward=True)

@@ -12,7 +12,17 @@ from tests.engine.subjects import FEATURED, SUBJECTS, example
 from tests.layers.networks import language, same
 from torch import nn
 
-from recurra import GRU, LSTM, Bidirectional, Each, Elman, Recurrent, Stack, Stream
+from recurra import (
+    GRU,
+    LSTM,
+    Bidirectional,
+    Each,
+    Elman,
+    Embedding,
+    Recurrent,
+    Stack,
+    Stream,
+)
 from recurra.cells import CELLS
 from recurra.engine import NotNativeError, autograd, leaves, native, tree_map
 from recurra.errors import OptionError, ShapeError, UnsupportedError
@@ -83,6 +93,40 @@ def test_widths(name, H, weights):
     assert torch.equal(stream.push(x[:, :290]), whole[:, :290])
     assert torch.equal(stream.push(x[:, 290]), whole[:, 290])
     assert torch.equal(stream.push(x[:, 291:]), whole[:, 291:])
+
+
+@pytest.mark.parametrize("weights", [None, torch.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("name", FEATURED)
+def test_behind_a_table_a_cell_gives_the_same_bits(name, weights):
+    """What stands before its loop is known by the number alone, and is copied in short pushes."""
+    torch.manual_seed(0)
+    cell = CELLS[name](6, 5)
+    cell.form = "step"
+    model = Stack([Embedding(11, 6), cell]).eval().requires_grad_(False)
+    ids = torch.randint(0, 11, (3, 300))
+    whole, _ = model.sequence(ids, weights=weights)
+    stream = Stream(model, 3, weights=weights)
+    found = [stream.push(ids[:, a:b]) for a, b in ((0, 2), (2, 290), (290, 296))]
+    found += [stream.push(ids[:, t])[:, None] for t in range(296, 300)]
+    assert torch.equal(torch.cat(found, dim=1), whole)
+
+
+def test_more_rows_know_what_the_first_ones_learned_of_the_table():
+    model = language()
+    ids = torch.randint(0, 11, (70, 4))
+    whole, _ = model.sequence(ids)
+    stream = Stream(model)
+    stream.add(69)
+    assert torch.equal(torch.stack([stream.push(ids[:, t]) for t in range(4)], 1), whole)
+
+
+def test_a_table_too_large_to_know_all_of():
+    torch.manual_seed(0)
+    model = Stack([Embedding(5000, 2), LSTM(2, 256)]).eval().requires_grad_(False)
+    ids = torch.randint(0, 5000, (1, 3))
+    whole, _ = model.sequence(ids)
+    stream = Stream(model)
+    assert torch.equal(torch.stack([stream.push(ids[:, t]) for t in range(3)], 1), whole)
 
 
 @pytest.mark.parametrize("rows", [1, 5, 64, 67, 256])

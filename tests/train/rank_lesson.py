@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from recurra.cells import GRU
 from recurra.errors import TerminatedError
 from recurra.layers import Recurrent
-from recurra.train import Course, Lesson, Plan, Recipe, this_part, train
+from recurra.train import Course, Lesson, Plan, Recipe, this_part, train, unfrozen
 
 F, H, STEPS = 3, 5, 25
 # Rows of the batches: odd, more, one alone, of which the second process has none.
@@ -31,6 +31,7 @@ CASES = {
     "accumulated": Recipe(accumulate=2, schedule="cosine", warmup=0.1),
     "averaged": Recipe(optimizer="adamw", weight_decay=0.1, average=0.9, clip_by="adaptive"),
     "refused": Recipe(),
+    "waking": Recipe(optimizer="adamw", weight_decay=0.1, accumulate=2),
 }
 # A step of the case that is refused, and the row whose number is no number: the second process's.
 SPOILT, SPOILT_ROW = 11, 1
@@ -62,13 +63,13 @@ class Network(nn.Module):
 
 
 class Shared(Lesson[Batch]):
-    """Two epochs of 25 steps."""
+    """Two epochs of 25 steps; in the first of a waking one the readout learns alone."""
 
-    def __init__(self, spoilt=False, dropout=0.0, term=None):
+    def __init__(self, spoilt=False, dropout=0.0, term=None, waking=False):
         torch.manual_seed(3)
         self.model = Network(dropout).double()
         self.steps = STEPS
-        self._spoilt, self._term, self._seen = spoilt, term, 0
+        self._spoilt, self._term, self._seen, self._waking = spoilt, term, 0, waking
 
     def batches(self, epoch, begin):
         rank, of = this_part()
@@ -79,6 +80,9 @@ class Shared(Lesson[Batch]):
                 part = Batch(*(values[:1] for values in whole))
                 part = part._replace(known=torch.zeros_like(part.known))
             yield part
+
+    def pace(self, epoch):
+        return unfrozen(["readout", "recurrent"], epoch) if self._waking else {}
 
     def loss(self, batch):
         self._seen += self.model.training
@@ -108,7 +112,7 @@ class Shared(Lesson[Batch]):
 
 def learn(case):
     """Fifty steps; the model and the history."""
-    lesson = Shared(spoilt=case == "refused")
+    lesson = Shared(spoilt=case == "refused", waking=case == "waking")
     history = train(lesson, Plan(CASES[case], epochs=2, quiet=True))
     return lesson.model, history
 

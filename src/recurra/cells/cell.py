@@ -96,7 +96,8 @@ class Cell(nn.Module, ABC, Generic[State]):
             weights: torch.bfloat16 rounds the matrices of products to it, in inference; sums are
                 float32 as before.
 
-        Under autocast x, state and context become what the cell's parameters are.
+        Under autocast x, state and context become what the cell's parameters are; products are
+        then what `engine.run` says.
 
         Raises:
             ShapeError: an argument has another shape or type than the cell takes.

@@ -11,6 +11,7 @@ from types import ModuleType
 
 import recurra.cli.demo as demo
 import recurra.cli.evaluate as evaluate
+import recurra.cli.generate as generate
 import recurra.cli.predict as predict
 import recurra.cli.train as train
 import recurra.cli.tune as tune
@@ -24,6 +25,7 @@ COMMANDS: dict[str, ModuleType] = {
     "tune": tune,
     "predict": predict,
     "evaluate": evaluate,
+    "generate": generate,
     "demo": demo,
 }
 

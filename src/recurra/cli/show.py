@@ -14,10 +14,13 @@ def show_measures(measures: Measures) -> None:
     rows = {"model": measures.metrics, **measures.baselines}
     columns = list(next(iter(measures.baselines.values()), measures.metrics))
     width = max(len(name) for name in rows)
+    heads = {column: column.upper().replace("_", " ") for column in columns}
+    wide = {column: max(12, len(head) + 2) for column, head in heads.items()}
     print(f"measured  {measures.about}")
-    print("          " + " " * width + "".join(f"{column.upper():>12}" for column in columns))
+    print("          " + " " * width + "".join(f"{heads[c]:>{wide[c]}}" for c in columns))
     for name, row in rows.items():
-        print(f"          {name:<{width}}" + "".join(f"{number(row[c]):>12}" for c in columns))
+        line = "".join(f"{number(row[c]):>{wide[c]}}" for c in columns)
+        print(f"          {name:<{width}}{line}")
     print(f"verdict   {measures.verdict}")
     shares = [
         f"{measures.metrics[key]:.1%} inside the {key.removeprefix('coverage_')} % interval"

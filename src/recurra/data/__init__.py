@@ -1,6 +1,7 @@
 """From files to what is learned from: series on a grid of time, texts as token ids."""
 
 from recurra.data.buckets import buckets, padding
+from recurra.data.conll import Sentence, read_conll
 from recurra.data.encode import encode_files
 from recurra.data.grid import Grid
 from recurra.data.labelled import Labelled, LabelOptions, check_classes, read_labelled, read_texts
@@ -39,6 +40,7 @@ __all__ = [
     "Scaler",
     "Schema",
     "Season",
+    "Sentence",
     "Targets",
     "Text",
     "Tokens",
@@ -55,6 +57,7 @@ __all__ = [
     "ngram_nats",
     "padding",
     "pools",
+    "read_conll",
     "read_labelled",
     "read_panel",
     "read_table",

@@ -1,7 +1,9 @@
 """A step over time. Nothing here knows the name of a parameter."""
 
+from recurra.engine.dense import dense
 from recurra.engine.explain import explain
 from recurra.engine.matrix import matrix
+from recurra.engine.nats import each_nats, nats, plain_nats
 from recurra.engine.opaque import watched
 from recurra.engine.place import NotNativeError
 from recurra.engine.plain import loop
@@ -23,12 +25,16 @@ __all__ = [
     "autocasts",
     "beside",
     "clear",
+    "dense",
+    "each_nats",
     "explain",
     "fresh",
     "leaves",
     "lookup",
     "loop",
     "matrix",
+    "nats",
+    "plain_nats",
     "refill",
     "reverse",
     "reverse_reset",

@@ -14,6 +14,7 @@ from recurra.engine.call import Call, Part, columns_of, forward, run_all, split
 from recurra.engine.collector import waiting
 from recurra.engine.machine import Gradients, Machine, Task, aligned, memory
 from recurra.engine.place import NotNativeError
+from recurra.engine.program import Packing
 from recurra.engine.say import say_plain
 from recurra.engine.traced import Traced, Wanted
 
@@ -22,21 +23,24 @@ REQUIRES_GRAD = vars(torch._C.TensorBase)["requires_grad"].__get__
 
 
 def machine(
-    traced: Traced, dtype: torch.dtype, wanted: Wanted | None, *, half: bool = False
+    traced: Traced,
+    dtype: torch.dtype,
+    wanted: Wanted | None,
+    packing: Packing = Packing.FULL,
 ) -> Machine:
     """The native form of a plan, made once.
 
     Args:
         wanted: the gradients that are asked for; None in inference.
-        half: matrices are packed as bfloat16.
+        packing: of the matrices.
 
     Raises:
         NotNativeError: it has none.
     """
-    key = (torch.bfloat16 if half else dtype, wanted)
+    key = (dtype, packing, wanted)
     found = traced.machines.get(key)
     if found is None:
-        found = traced.machines[key] = _machine(traced, dtype, wanted, half)
+        found = traced.machines[key] = _machine(traced, dtype, wanted, packing)
     if isinstance(found, str):
         raise NotNativeError(found)
     made: Machine = found
@@ -44,14 +48,15 @@ def machine(
 
 
 def _machine(
-    traced: Traced, dtype: torch.dtype, wanted: Wanted | None, half: bool
+    traced: Traced, dtype: torch.dtype, wanted: Wanted | None, packing: Packing
 ) -> Machine | str:
     if native.library() is None:
         return "the native library is not there"
     try:
         with waiting():
             plan = traced.plan(wanted)
-            return Machine(plan, dtype, traced.counts, training=wanted is not None, half=half)
+            training = wanted is not None
+            return Machine(plan, dtype, traced.counts, training=training, packing=packing)
     except NotNativeError as error:
         return str(error)
 
@@ -63,9 +68,9 @@ def infer(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
         NotNativeError: the step has no native form, and another one is its definition.
     """
     try:
-        made = machine(call.traced, call.traced.dtype, None, half=call.half)
+        made = machine(call.traced, call.traced.dtype, None, call.packing)
     except NotNativeError as reason:
-        if not call.half:
+        if call.packing is not Packing.HALF:
             raise
         say_plain(call.name, reason)
         return _rounded(call, tensors)
@@ -235,7 +240,7 @@ def serve(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
     wanted = call.wanted(needs)
     found: tuple[Tensor, ...]
     try:
-        made = machine(call.traced, call.traced.dtype, wanted)
+        made = machine(call.traced, call.traced.dtype, wanted, call.packing)
         parts = [Part(call, made, made.parts(call.rows))]
         found = Native.apply(parts, False, *tensors)  # type: ignore[no-untyped-call]  # torch's
     except NotNativeError as reason:

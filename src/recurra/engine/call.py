@@ -9,6 +9,7 @@ from torch import Tensor
 
 from recurra.engine import native
 from recurra.engine.machine import Machine, Task, blank
+from recurra.engine.program import Packing
 from recurra.engine.rows import Rows
 from recurra.engine.traced import Traced, Wanted
 
@@ -22,13 +23,13 @@ class Call(NamedTuple):
 
     Args:
         name: what a message calls the module.
-        half: matrices are rounded to bfloat16; in inference alone.
+        packing: of the matrices; half in inference alone.
     """
 
     traced: Traced
     rows: Rows
     name: str = ""
-    half: bool = False
+    packing: Packing = Packing.FULL
 
     def parts(self, listed: Sequence[Item]) -> list[list[Item]]:
         """One list a kind: parameters, x, state and context."""

@@ -8,7 +8,17 @@ from recurra.engine import place
 from recurra.engine.graph import Node, Shape
 from recurra.engine.operations import NUMBERS
 from recurra.engine.place import Location
-from recurra.engine.program import Buffer, Code, Instruction, Kind, Matrix, Operand, Phase, Program
+from recurra.engine.program import (
+    Buffer,
+    Code,
+    Instruction,
+    Kind,
+    Matrix,
+    Operand,
+    Packing,
+    Phase,
+    Program,
+)
 
 
 @dataclass(frozen=True)
@@ -33,18 +43,25 @@ class Argument:
     number: float = 0.0
 
 
+# A matrix with a side below that of a tile would be zeros for the most part.
+TILE_SIDE = 16
+
+
 class Draft:
     """Adds to a program, one phase after another.
+
+    Args:
+        packing: of the matrices; those too small for tiles are packed in full.
 
     Attributes:
         phase: the one that `say` adds to; may be set.
     """
 
-    def __init__(self, *, double: bool, half: bool = False) -> None:
+    def __init__(self, *, double: bool, packing: Packing = Packing.FULL) -> None:
         self.program = Program(double, 0)
         self.arguments: list[Argument] = []
         self.phase = Phase.F_BEGIN
-        self._half = half
+        self._packing = packing
         self._named: dict[Argument, int] = {}
         self._matrices: dict[tuple[Argument, int, int, int], int] = {}
 
@@ -88,10 +105,15 @@ class Draft:
         argument = Argument("matrix", w, offset=(first, 0))
         key = (argument, prod(blocks), K, N)
         if key not in self._matrices:
-            made = Matrix(self.argument(argument), K, N, key[1], self._half)
+            made = Matrix(self.argument(argument), K, N, key[1], self.packing(K, N))
             self._matrices[key] = len(self.program.matrices)
             self.program.matrices.append(made)
         return self._matrices[key]
+
+    def packing(self, *sides: int) -> Packing:
+        """How products of a matrix of these sides are computed."""
+        small = self._packing is Packing.TILES and min(sides) < TILE_SIDE
+        return Packing.FULL if small else self._packing
 
     def say(
         self,

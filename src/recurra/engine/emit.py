@@ -8,7 +8,7 @@ from recurra.engine.graph import VIEWS, Node
 from recurra.engine.handover import Handover
 from recurra.engine.place import Location, NotNativeError
 from recurra.engine.plan import Place, Plan
-from recurra.engine.program import Code, Kind, Operand, Phase, Program
+from recurra.engine.program import Code, Kind, Operand, Packing, Phase, Program
 from recurra.engine.segment import SegmentEmitter
 from recurra.engine.segments import BACKWARD, FORWARD
 
@@ -21,16 +21,16 @@ class Emitted:
     arguments: list[Argument]
 
 
-def emit(plan: Plan, *, training: bool, double: bool, half: bool = False) -> Emitted:
+def emit(plan: Plan, *, training: bool, double: bool, packing: Packing = Packing.FULL) -> Emitted:
     """The program of a plan.
 
     Args:
-        half: matrices are packed as bfloat16.
+        packing: of the matrices; in training full or tiles.
 
     Raises:
         NotNativeError: an operation has no native form.
     """
-    draft = Draft(double=double, half=half)
+    draft = Draft(double=double, packing=packing)
     emitter = Emitter(Handover(plan, draft, training=training))
     emitter.forward()
     if training:
@@ -198,7 +198,8 @@ class Emitter:
                         raise NotNativeError("a gradient of a product with the context")
                     argument = self.draft.argument(Argument("over", node, offset=(m, n)))
                     M, N = (each.width // (blocks * inner) for each in (one, other))
-                    numbers = (argument, M, N, blocks, inner)
+                    packing = self.draft.packing(M, N)
+                    numbers = (argument, M, N, blocks, inner, int(packing))
                     operands = [one.operand(), other.operand()]
                     self.draft.say(Code.CONTRACT, 1, 1, operands, numbers=numbers)
                 n += place.wide(other)

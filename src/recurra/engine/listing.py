@@ -49,7 +49,7 @@ class _Listing:
             count = "" if i.n == 1 else f", {i.n} of them"
             return f"{y} = {first} … @ {other} …, {rows}×{inner} @ {inner}×{columns}{count}"
         if i.code == Code.CONTRACT:
-            argument, M, N, blocks, inner = i.numbers
+            argument, M, N, blocks, inner, _ = i.numbers
             a, b = (self.operand(o, 1, n) for o, n in zip(i.operands, (M, N), strict=True))
             more = "" if blocks == 1 else f", {blocks} blocks of them"
             more += "" if inner == 1 else f", {inner} a row"

@@ -16,7 +16,7 @@ from recurra.engine.compute import Values, settle
 from recurra.engine.emit import emit
 from recurra.engine.graph import Node, ancestors
 from recurra.engine.plan import Plan
-from recurra.engine.program import Code, Phase, Program
+from recurra.engine.program import Code, Packing, Phase, Program
 from recurra.engine.rows import Rows
 from recurra.engine.traced import Counts
 
@@ -30,7 +30,7 @@ class Machine:
 
     Args:
         counts: how many of the tensors are parameters, x, state and context.
-        half: matrices are packed as bfloat16.
+        packing: of the matrices.
 
     Raises:
         NotNativeError: it has an operation that the library lacks.
@@ -43,10 +43,10 @@ class Machine:
         counts: Counts,
         *,
         training: bool,
-        half: bool = False,
+        packing: Packing = Packing.FULL,
     ) -> None:
         self.dtype = dtype
-        made = emit(plan, training=training, double=dtype == torch.float64, half=half)
+        made = emit(plan, training=training, double=dtype == torch.float64, packing=packing)
         self.program = native.Program(made.program)
         self.plain = made.program
         self.channels = channels.channels(made.program)

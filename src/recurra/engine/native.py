@@ -1,8 +1,8 @@
 """The native engine: one shared library beside this file, loaded on first use, called by ctypes.
 
 RECURRA_NATIVE=0 runs without it, RECURRA_NATIVE=1 refuses to run without it; otherwise it serves
-where it is there. RECURRA_SIMD forces a level: generic, avx2, avx512. RECURRA_THREADS=own works on
-threads of the library's own, not on torch's. RECURRA_LIBRARY names another build of the library.
+where it is there. RECURRA_SIMD forces a level: generic, avx2, avx512, amx. RECURRA_THREADS=own
+works on threads of the library's own, not on torch's. RECURRA_LIBRARY names another build of it.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ from recurra.engine.operations import OPERATIONS
 from recurra.engine.program import Program as Plan
 from recurra.errors import MissingPackageError, OptionError, ShapeError, UnsupportedError
 
-ABI = 5
+ABI = 7
 PATH = Path(os.environ.get("RECURRA_LIBRARY") or Path(__file__).with_name("_native.so"))
 
 _POLL = ctypes.CFUNCTYPE(c_int)
@@ -62,6 +62,11 @@ def level() -> str | None:
     """The SIMD level that runs; None without the library."""
     lib = library()
     return None if lib is None else lib.recurra_level().decode()
+
+
+def tiles() -> bool:
+    """Whether products can be computed on tiles."""
+    return level() == "amx"
 
 
 @cache
@@ -136,6 +141,8 @@ def _load() -> ctypes.CDLL:
     lib.recurra_matrix_kept.argtypes = [c_void_p]
     lib.recurra_matrix.restype = c_int
     lib.recurra_matrix.argtypes = [c_void_p, c_int64, c_void_p, c_void_p, c_char_p, c_int64]
+    for call in (lib.recurra_product, lib.recurra_sums, lib.recurra_nats):
+        call.restype, call.argtypes = c_int, lib.recurra_matrix.argtypes
     if lib.recurra_level() is None:
         line = ctypes.create_string_buffer(LINE)
         lib.recurra_program_new(None, 0, line, LINE)
@@ -303,6 +310,25 @@ def matrix(job: "array[int]", threads: int) -> None:
         ShapeError: an argument that is needed is null, or lengths do not fit.
     """
     _run(needed().recurra_matrix, job, threads)
+
+
+def product(job: "array[int]", threads: int) -> None:
+    """Run a `ProductJob` of `csrc/dense.h` on up to `threads` threads, which change no bit.
+
+    Raises:
+        ShapeError: sizes do not fit, or what is needed is null.
+    """
+    _run(needed().recurra_product, job, threads)
+
+
+def sums(job: "array[int]", threads: int) -> None:
+    """Run a `SumsJob` of `csrc/dense.h`, likewise."""
+    _run(needed().recurra_sums, job, threads)
+
+
+def nats(job: "array[int]", threads: int) -> None:
+    """Run a `NatsJob` of `csrc/nats.h`, likewise."""
+    _run(needed().recurra_nats, job, threads)
 
 
 def _words(jobs: Sequence[Job], arguments: Sequence["array[int]"]) -> "array[int]":

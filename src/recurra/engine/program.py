@@ -10,7 +10,15 @@ import struct
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-VERSION = 1
+VERSION = 2
+
+
+class Packing(IntEnum):
+    """How a matrix is packed, and so how its products are computed; see `csrc/kernels.h`."""
+
+    FULL = 0  # every number as it is
+    HALF = 1  # the matrix as bfloat16
+    TILES = 2  # both sides of a product as bfloat16, where the machine multiplies tiles
 
 
 class Kind(IntEnum):
@@ -78,7 +86,7 @@ class Matrix:
     K: int
     N: int
     blocks: int = 1
-    half: bool = False  # packed as bfloat16
+    packing: Packing = Packing.FULL
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,8 @@ class Instruction:
     numbers: PRODUCT: (matrix, init) with init 0 accumulate, 1 zero, 2 operand b is a row to begin
     with; BATCHED: (I, K, J, a_i, a_k, b_k, b_j, accumulate): dst[i J + j] (+)= sum over k of
     a[i a_i + k a_k] b[k b_k + j b_j], once per group; CONTRACT: (argument, M, N, blocks,
-    inner) with a's and b's offsets moving on by M and N, `inner` times a block; TOTAL: (argument,).
+    inner, packing) with a's and b's offsets moving on by M and N, `inner` times a block, packing
+    full or tiles; TOTAL: (argument,).
     """
 
     code: int
@@ -128,7 +137,7 @@ class Program:
             words += [int(b.kind), b.width, b.argument, b.alias]
         words.append(len(self.matrices))
         for m in self.matrices:
-            words += [m.argument, m.K, m.N, m.blocks, int(m.half)]
+            words += [m.argument, m.K, m.N, m.blocks, int(m.packing)]
         for phase in Phase:
             segment = self.segments.get(phase, [])
             words.append(len(segment))

@@ -15,13 +15,14 @@ import torch
 from jaxtyping import Bool, Int64, Shaped
 from torch import Tensor, nn
 
-from recurra.engine import opaque, plain
+from recurra.engine import native, opaque, plain
 from recurra.engine.autograd import serve
 from recurra.engine.call import Call
 from recurra.engine.checkpoint import in_pieces
 from recurra.engine.look import TENSORS, Given, recall, remember
 from recurra.engine.place import NotNativeError
 from recurra.engine.plain import Step
+from recurra.engine.program import Packing
 from recurra.engine.reverse import reverse as flip
 from recurra.engine.reverse import reverse_reset
 from recurra.engine.rows import Rows, rows_over
@@ -66,6 +67,10 @@ def run(
         weights: torch.bfloat16 rounds the matrices of products to it, in inference: a wide cell
             reads half the memory. All sums are still float32.
 
+    Under autocast to bfloat16, where the processor multiplies tiles, products are of operands
+    rounded to it, forward and backward; sums and everything else stay float32. Elsewhere a step
+    runs as without autocast.
+
     Raises:
         OptionError: checkpoint is below 1, or weights do not fit the step or the call.
         StepError: the step mixes rows, or looks at values.
@@ -73,45 +78,44 @@ def run(
     if checkpoint is not None and checkpoint < 1:
         raise OptionError(f"run: checkpoint is {checkpoint}, it must be at least 1")
     device = leaves(x)[0].device.type
-    if autocasts(device):
-        # A rounding at every step adds up over time: a recurrence runs in its cell's own type.
-        with torch.autocast(device, enabled=False):
-            return run(
-                step,
-                x,
-                state,
-                context,
-                lengths=lengths,
-                reset=reset,
-                initial=initial,
-                reverse=reverse,
-                checkpoint=checkpoint,
-                weights=weights,
-            )
     if weights is not None:
         _check_weights(weights, step, x, state, context)
+    packing = tiling(device) if weights is None else Packing.HALF
+    given = (step, x, state, context, lengths, reset, initial, reverse, checkpoint, packing)
+    if not autocasts(device):
+        return _run(*given)
+    # A state that is rounded at every step would drift: it stays in its cell's own type.
+    with torch.autocast(device, enabled=False):
+        return _run(*given)
+
+
+def _run(
+    step: Step,
+    x: Tree,
+    state: State,
+    context: Tree,
+    lengths: Tensor | None,
+    reset: Tensor | None,
+    initial: State | None,
+    reverse: bool,
+    checkpoint: int | None,
+    packing: Packing,
+) -> tuple[Tensor, State]:
+    """`run` outside of autocast."""
     pieces = checkpoint is not None and torch.is_grad_enabled()
     if reverse and (reset is not None or pieces):
-        y, state = run(
-            step,
-            flip(x, lengths),
-            state,
-            context,
-            lengths=lengths,
-            reset=reverse_reset(reset, lengths),
-            initial=initial,
-            checkpoint=checkpoint,
-            weights=weights,
-        )
+        turned = reverse_reset(reset, lengths)
+        given = (step, flip(x, lengths), state, context, lengths, turned, initial, False)
+        y, state = _run(*given, checkpoint, packing)
         return flip(y, lengths), state
     if pieces and checkpoint is not None and leaves(x)[0].shape[1] > checkpoint:
-        part = partial(run, step, weights=weights)
+        part = partial(_run, step, reverse=False, checkpoint=None, packing=packing)
         return in_pieces(part, checkpoint, x, state, context, lengths, reset, initial)
     if opaque.watched():
         found = _watched(step, x, state, context, lengths, reset, initial, reverse)
     else:
         given = (step, x, state, context, lengths, reset, initial, reverse)
-        found = _traced(*given, half=weights is not None)
+        found = _traced(*given, packing)
     if found is None:
         return _plainly(step, x, state, context, lengths, reset, initial, reverse)
     return found
@@ -122,6 +126,12 @@ def autocasts(device: str) -> bool:
     # Every torch has it on the CPU, and this is asked at every call.
     known = device == "cpu" or torch.amp.is_autocast_available(device)
     return known and torch.is_autocast_enabled(device)
+
+
+def tiling(device: str) -> Packing:
+    """How products are computed: on tiles where there are any and autocast asks for bfloat16."""
+    asked = autocasts(device) and torch.get_autocast_dtype(device) == torch.bfloat16
+    return Packing.TILES if asked and device == "cpu" and native.tiles() else Packing.FULL
 
 
 def _check_weights(weights: torch.dtype, step: Step, x: Tree, state: Tree, ctx: Tree) -> None:
@@ -211,8 +221,7 @@ def _traced(
     reset: Tensor | None,
     initial: State | None,
     reverse: bool,
-    *,
-    half: bool,
+    packing: Packing,
 ) -> tuple[Tensor, State] | None:
     """The outputs and the last state; None where the step runs in plain torch."""
     rows = rows_over(x, lengths, reverse)
@@ -220,12 +229,12 @@ def _traced(
     if resets:
         x, context = (x, reset), (context, initial)
     try:
-        made = call_of(step, x, state, context, rows, half=half, resets=resets)
+        made = call_of(step, x, state, context, rows, packing=packing, resets=resets)
         if made is None:
             return None
         y, *last = serve(*made)
     except NotNativeError as reason:
-        if half:
+        if packing is Packing.HALF:
             raise OptionError(f"run: weights is {torch.bfloat16}, but {reason}") from None
         say_plain(type(step.__self__).__name__, reason)  # type: ignore[attr-defined]  # a method
         return None
@@ -239,7 +248,7 @@ def call_of(
     context: Tree,
     rows: Rows | None,
     *,
-    half: bool = False,
+    packing: Packing = Packing.FULL,
     resets: bool = False,
     parameters: Mapping[str, Tensor] | None = None,
 ) -> tuple[Call, list[Tensor]] | None:
@@ -249,6 +258,7 @@ def call_of(
 
     Args:
         rows: None where nothing runs natively.
+        packing: of the matrices; tiles are for float32 alone.
         resets: x and context are those of `resetting`.
         parameters: what stands in the place of the module's own, each under its name.
 
@@ -274,4 +284,6 @@ def call_of(
         listed = [*named.values(), *leaves(x), *leaves(state), *leaves(context)]
     if found.truths:
         listed = [each.to(found.dtype) if each.dtype == torch.bool else each for each in listed]
-    return Call(found, rows, type(module).__name__, half), listed
+    if packing is Packing.TILES and found.dtype != torch.float32:
+        packing = Packing.FULL
+    return Call(found, rows, type(module).__name__, packing), listed

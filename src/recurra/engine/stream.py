@@ -21,6 +21,7 @@ from recurra.engine.autograd import machine
 from recurra.engine.machine import TYPES, Machine
 from recurra.engine.place import NotNativeError
 from recurra.engine.plain import Step
+from recurra.engine.program import Packing
 from recurra.engine.rows import Rows
 from recurra.engine.run import call_of
 from recurra.engine.traced import Counts
@@ -125,11 +126,12 @@ def stage(
     if weights is not None and dtype != torch.float32:
         raise OptionError(f"stream: weights is {weights} beside {dtype}, float32 fits there")
     B, T = leaves(x)[0].shape[:2]
-    found = call_of(step, x, state, context, Rows(B, T), half=weights is not None)
+    packing = Packing.FULL if weights is None else Packing.HALF
+    found = call_of(step, x, state, context, Rows(B, T), packing=packing)
     if found is None:
         raise NotNativeError("a step that is no method of a module on the CPU")
     call, tensors = found
-    made = machine(call.traced, call.traced.dtype, None, half=call.half)
+    made = machine(call.traced, call.traced.dtype, None, call.packing)
     return _stage(made, B, T, [_copy(each) for each in tensors], call.traced.counts)
 
 

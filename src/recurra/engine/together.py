@@ -17,8 +17,9 @@ from recurra.engine.call import Call, Part, forward, split
 from recurra.engine.machine import Machine
 from recurra.engine.place import NotNativeError
 from recurra.engine.plain import Step
+from recurra.engine.program import Packing
 from recurra.engine.rows import rows_over
-from recurra.engine.run import autocasts, call_of
+from recurra.engine.run import autocasts, call_of, tiling
 from recurra.engine.tree import Tree, leaves, refill
 
 
@@ -55,12 +56,22 @@ def together(
         weights: as in `run`.
         time_first: the outputs lie step after step in memory, not row after row.
     """
-    if opaque.watched() or autocasts(leaves(x)[0].device.type):
+    if opaque.watched() or weights not in (None, torch.bfloat16):
         return None
-    if weights not in (None, torch.bfloat16):
-        return None
+    device = leaves(x)[0].device.type
+    packing = tiling(device) if weights is None else Packing.HALF
+    if not autocasts(device):
+        return _together(x, ways, lengths, packing, time_first)
+    with torch.autocast(device, enabled=False):
+        return _together(x, ways, lengths, packing, time_first)
+
+
+def _together(
+    x: Tree, ways: Sequence[Way], lengths: Tensor | None, packing: Packing, time_first: bool
+) -> tuple[Tensor, list[Tree]] | None:
+    """`together` outside of autocast."""
     try:
-        calls = _calls(x, ways, lengths, half=weights is not None)
+        calls = _calls(x, ways, lengths, packing)
         training = _training(calls)
         parts = [Part(call, _machine(call, tensors, training)) for call, tensors in calls]
     except NotNativeError:
@@ -76,13 +87,13 @@ def together(
 
 
 def _calls(
-    x: Tree, ways: Sequence[Way], lengths: Tensor | None, *, half: bool
+    x: Tree, ways: Sequence[Way], lengths: Tensor | None, packing: Packing
 ) -> list[tuple[Call, list[Tensor]]]:
     rows, found = rows_over(x, lengths, reverse=False), []
     for way in ways:
         own = rows._replace(reverse=True) if rows is not None and way.reverse else rows
         given = (way.step, x, way.state, way.context, own)
-        made = call_of(*given, half=half, parameters=way.parameters)
+        made = call_of(*given, packing=packing, parameters=way.parameters)
         if made is None:
             raise NotNativeError("a step that cannot be traced, or no steps")
         found.append(made)
@@ -104,14 +115,14 @@ def _training(calls: Sequence[tuple[Call, list[Tensor]]]) -> bool:
     first = calls[0][0]
     if any(call.traced.dtype != first.traced.dtype for call, _ in calls):
         raise NotNativeError("ways that differ")
-    if first.half and (training or first.traced.dtype != torch.float32):
+    if first.packing is Packing.HALF and (training or first.traced.dtype != torch.float32):
         raise NotNativeError("rounded matrices beside others than float32, or gradients")
     return training
 
 
 def _machine(call: Call, tensors: Sequence[Tensor], training: bool) -> Machine:
     wanted = call.wanted([each.requires_grad for each in tensors]) if training else None
-    made = autograd.machine(call.traced, call.traced.dtype, wanted, half=call.half)
+    made = autograd.machine(call.traced, call.traced.dtype, wanted, call.packing)
     if len(made.y_shape) != 1:
         raise NotNativeError("outputs that are no columns")
     return made

@@ -1,7 +1,9 @@
 """Cells over ragged batches: direction, stacking, dropout, readouts, weights from torch."""
 
+from recurra.layers.adaptive import Adaptive
 from recurra.layers.bidirectional import Bidirectional, BidirectionalState
 from recurra.layers.block import Block, BlockState
+from recurra.layers.crf import CRF
 from recurra.layers.dilated import Dilated, DilatedState
 from recurra.layers.dropout import (
     LockedContext,
@@ -14,21 +16,26 @@ from recurra.layers.dropout import (
 from recurra.layers.each import Each
 from recurra.layers.embedding import Embedding
 from recurra.layers.gated_norm import GatedNorm
+from recurra.layers.head import Head
 from recurra.layers.penalties import activation_penalty, temporal_activation_penalty
 from recurra.layers.pooling import POOLINGS, Pooling
 from recurra.layers.pre_norm import PreNorm
 from recurra.layers.recurrent import Recurrent
 from recurra.layers.residual import Residual
 from recurra.layers.ridge import Ridge
+from recurra.layers.scores import Scores
 from recurra.layers.short_convolution import ShortConvolution, ShortConvolutionState
 from recurra.layers.stack import Layer, Stack, StackContext
 from recurra.layers.stream import Stream
 from recurra.layers.tied import Tied
 from recurra.layers.torch_weights import load_torch
+from recurra.layers.vocabulary import vocabulary_each, vocabulary_nats
 from recurra.layers.zoneout import Zoneout, ZoneoutContext, ZoneoutState
 
 __all__ = [
+    "CRF",
     "POOLINGS",
+    "Adaptive",
     "Bidirectional",
     "BidirectionalState",
     "Block",
@@ -38,6 +45,7 @@ __all__ = [
     "Each",
     "Embedding",
     "GatedNorm",
+    "Head",
     "Layer",
     "LockedContext",
     "LockedDropout",
@@ -48,6 +56,7 @@ __all__ = [
     "RecurrentDropout",
     "Residual",
     "Ridge",
+    "Scores",
     "ShortConvolution",
     "ShortConvolutionState",
     "Stack",
@@ -62,4 +71,6 @@ __all__ = [
     "activation_penalty",
     "load_torch",
     "temporal_activation_penalty",
+    "vocabulary_each",
+    "vocabulary_nats",
 ]

@@ -7,19 +7,18 @@ arXiv:1608.05859, section 3; Inan, Khosravi and Socher, "Tying Word Vectors and 
 2017, arXiv:1611.01462, section 3.
 """
 
-from typing import Any
-
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recurra.cells.cell import Cell, Context
+from recurra.cells.cell import Context
 from recurra.cells.check import positive
-from recurra.cells.over import Whole
 from recurra.layers.embedding import Embedding
+from recurra.layers.head import Head
+from recurra.layers.vocabulary import vocabulary_each, vocabulary_nats
 
 
-class Tied(Cell[tuple[()]]):
+class Tied(Head):
     """Scores for each number of an embedding, by the embedding's own table.
 
     It holds the embedding, not its table: so the two stay one, whatever happens to either. A state
@@ -50,16 +49,22 @@ class Tied(Cell[tuple[()]]):
             )
         self.bias = nn.Parameter(like.new_zeros(self.output_size)) if bias else None
 
-    def initial_state(self, batch_size: int) -> tuple[()]:
-        return ()
-
     def step(
         self, x: Float[Tensor, "B ... H"], state: tuple[()], context: Context = None
     ) -> tuple[Float[Tensor, "B ... V"], tuple[()]]:
-        x = x if self.project is None else self.project(x)
-        return F.linear(x, self.embedding.weight, self.bias), ()
+        return F.linear(self._as_wide(x), self.embedding.weight, self.bias), ()
 
-    def parallel(
-        self, x: Float[Tensor, "B T H"], state: tuple[()], context: Context, whole: Whole
-    ) -> tuple[Float[Tensor, "B T V"], Any]:
-        return self.step(x, state)
+    def nats(
+        self, h: Float[Tensor, "*rows H"], targets: Int[Tensor, "*rows"], smoothing: float = 0.0
+    ) -> Float[Tensor, ""]:
+        w = self.embedding.weight
+        return vocabulary_nats(self._as_wide(h), w, self.bias, targets, smoothing=smoothing)
+
+    def each(
+        self, h: Float[Tensor, "*rows H"], targets: Int[Tensor, "*rows"]
+    ) -> Float[Tensor, "*rows"]:
+        return vocabulary_each(self._as_wide(h), self.embedding.weight, self.bias, targets)
+
+    def _as_wide(self, h: Tensor) -> Tensor:
+        """h as wide as the table."""
+        return h if self.project is None else self.project(h)

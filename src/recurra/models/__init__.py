@@ -2,17 +2,32 @@
 
 from recurra.models.autoregressive import AutoregressiveForecaster
 from recurra.models.blend import Blend
+from recurra.models.language import LanguageNetwork, Noise
+from recurra.models.pretrained import Pieces, Pretrained, body_of
+from recurra.models.sampling import Choice, Sampler, probabilities
 from recurra.models.segment import SegmentForecaster
-from recurra.models.text_classifier import PooledClassifier, Spelt, WholeWords
+from recurra.models.tagger import Words, WordTagger
+from recurra.models.text_classifier import PooledClassifier, PretrainedClassifier, Spelt, WholeWords
 from recurra.models.words import UNKNOWN, WordFeatures
 
 __all__ = [
     "UNKNOWN",
     "AutoregressiveForecaster",
     "Blend",
+    "Choice",
+    "LanguageNetwork",
+    "Noise",
+    "Pieces",
     "PooledClassifier",
+    "Pretrained",
+    "PretrainedClassifier",
+    "Sampler",
     "SegmentForecaster",
     "Spelt",
     "WholeWords",
     "WordFeatures",
+    "WordTagger",
+    "Words",
+    "body_of",
+    "probabilities",
 ]

@@ -18,21 +18,23 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from recurra.cells import Cell
-from recurra.errors import OptionError
+from recurra.errors import OptionError, ShapeError
 from recurra.layers import Bidirectional, Embedding, Stack
 from recurra.layers.around import check_rate, keep_mask
 from recurra.layers.pooling import POOLINGS, Pooling
+from recurra.models.pretrained import Pieces, Pretrained
 from recurra.models.words import UNKNOWN, WordFeatures
 
 
 class Spelt(NamedTuple):
-    """Texts as numbers: what `WordFeatures.forward` takes."""
+    """Texts as numbers: what `WordFeatures.forward` takes, and what an encoder reads."""
 
     words: Int[Tensor, "B T"]
     letters: Int[Tensor, "W C"]
     counts: Int[Tensor, " W"]
     places: Int[Tensor, "B T"]
     lengths: Int[Tensor, " B"]
+    pieces: Pieces | None = None
 
 
 class WholeWords(nn.Module):
@@ -114,9 +116,50 @@ class PooledClassifier(nn.Module):
     def forward(self, texts: Spelt) -> Float[Tensor, "B K"]:
         """The score of each class; softmax makes probabilities of them."""
         whole = isinstance(self.features, WholeWords)
-        x = self.features(texts) if whole else self.features(*texts)
+        x = self.features(texts) if whole else self.features(*texts[:-1])
         if self.training and self.rate:
             x = x * keep_mask(x.detach(), (x.shape[0], x.shape[2]), self.rate)[:, None]
         y, _ = self.layers.sequence(x, lengths=texts.lengths)
         scores: Tensor = self.head(self.dropout(self.pooling(y, texts.lengths)))
+        return scores
+
+
+class PretrainedClassifier(nn.Module):
+    """Scores classes by what a language network's layers know of a text, at its end and all along.
+
+    Args:
+        encoder: reads the tokens.
+        classes: how many there are, K.
+        pooling: how features over time become one vector, beside the last ones; names in POOLINGS.
+        dropout: share of the summary's features that is dropped.
+    """
+
+    def __init__(
+        self,
+        encoder: Pretrained,
+        classes: int,
+        *,
+        pooling: Sequence[str] = POOLINGS,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        check_rate("PretrainedClassifier", "dropout", dropout)
+        self.encoder = encoder
+        self.pooling = Pooling(encoder.output_size, pooling)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(encoder.output_size + self.pooling.output_size, classes)
+
+    def forward(self, texts: Spelt) -> Float[Tensor, "B K"]:
+        """The score of each class; softmax makes probabilities of them.
+
+        Raises:
+            ShapeError: the texts bring no tokens.
+        """
+        if texts.pieces is None:
+            raise ShapeError("PretrainedClassifier: the texts have no pieces for its encoder")
+        ids, lengths, _ = texts.pieces
+        h = self.encoder(ids, lengths)
+        last = h[torch.arange(len(h), device=h.device), (lengths - 1).clamp(min=0)]
+        summary = torch.cat([last, self.pooling(h, lengths)], dim=1)
+        scores: Tensor = self.head(self.dropout(summary))
         return scores

@@ -28,6 +28,9 @@ from recurra.layers.around import check_rate
 
 # Of words that are not in the vocabulary, and of letters that are not in the alphabet.
 UNKNOWN = 0
+# Vectors of words begin small, so that letters are heard from the first step on: most words come
+# too rarely to be known by heart.
+WORD_SCALE = 0.1
 
 
 class WordFeatures(nn.Module):
@@ -60,6 +63,7 @@ class WordFeatures(nn.Module):
         check_rate("WordFeatures", "word_dropout", word_dropout)
         self.word_dropout = word_dropout
         self.words = Embedding(vocab_size, word_size)
+        nn.init.normal_(self.words.weight, std=WORD_SCALE)
         self.letters = Embedding(alphabet_size, char_size)
         self.spelling = Bidirectional(cell(char_size, char_size), cell(char_size, char_size))
         self.output_size = word_size + self.spelling.output_size

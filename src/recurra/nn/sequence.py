@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
-from recurra.engine import Way, native, together
+from recurra.engine import Way, autocasts, native, together
 from recurra.nn.form import ONE_STEP, Direction, Form, form
 from recurra.nn.packed import Packing, pack, packing, unpack
 from recurra.nn.plain import fits, looked_on, plain
@@ -111,7 +111,8 @@ def _layers(
     module: nn.RNNBase, made: Form, x: Tensor, first: list[Any], rows: Packing | None = None
 ) -> tuple[Tensor, list[Any]] | None:
     """The outputs (B, T, …), step after step in memory, and the last states."""
-    if x.shape[2] != module.input_size:
+    # Under autocast torch's modules give other types.
+    if x.shape[2] != module.input_size or autocasts("cpu"):
         return None
     drops = module.training and module.dropout > 0
     last: list[Any] = []

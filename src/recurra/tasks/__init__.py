@@ -5,15 +5,27 @@ from pathlib import Path
 from recurra.errors import RunFolderError
 from recurra.tasks.estimator import Estimator
 from recurra.tasks.forecast import Forecaster
+from recurra.tasks.language import LanguageModel
+from recurra.tasks.tag import Tagger
 from recurra.tasks.text_classify import TextClassifier
 from recurra.train import load_run
 
 TASKS: dict[str, type[Estimator]] = {
     "forecast": Forecaster,
+    "language": LanguageModel,
+    "tag": Tagger,
     "text-classify": TextClassifier,
 }
 
-__all__ = ["TASKS", "Estimator", "Forecaster", "TextClassifier", "load"]
+__all__ = [
+    "TASKS",
+    "Estimator",
+    "Forecaster",
+    "LanguageModel",
+    "Tagger",
+    "TextClassifier",
+    "load",
+]
 
 
 def load(folder: str | Path) -> Estimator:

@@ -9,6 +9,7 @@ from recurra.train.history import Epoch, History
 from recurra.train.lesson import Lesson
 from recurra.train.loop import train
 from recurra.train.outline import outline
+from recurra.train.pace import unfrozen
 from recurra.train.picture import check_picture, save_picture
 from recurra.train.plan import Plan, Recipe
 from recurra.train.probe import Found, probe
@@ -54,5 +55,6 @@ __all__ = [
     "save_run",
     "this_part",
     "train",
+    "unfrozen",
     "write_whole",
 ]

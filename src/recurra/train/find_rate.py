@@ -77,7 +77,7 @@ def find_rate(lesson: Lesson[Batch], recipe: Recipe, *, quiet: bool = False) -> 
     The lesson and its model are left as they were, and so are the random states.
 
     Args:
-        lesson: its batches are taken from the first epoch on.
+        lesson: its batches are taken from the first epoch on, at the pace of the first.
         recipe: the optimizer and all else; its rate and schedule are not used.
         quiet: show no progress.
 
@@ -87,7 +87,9 @@ def find_rate(lesson: Lesson[Batch], recipe: Recipe, *, quiet: bool = False) -> 
     trial = replace(recipe, learning_rate=1.0, schedule="constant", warmup=0.0, average=None)
     with untouched(lesson), Report(1, STEPS, None, quiet) as report:
         lesson.model.train()
-        seen = list(_seen(lesson, Stepper(lesson, trial), report))
+        stepper = Stepper(lesson, trial)
+        with stepper.paced(1):
+            seen = list(_seen(lesson, stepper, report))
     if len(seen) < 2:
         raise TrainingError("training: the loss is not finite even at the smallest rate")
     rates, losses = [rate for rate, _ in seen], _smoothed([loss for _, loss in seen])

@@ -48,6 +48,17 @@ class Lesson(ABC, Generic[Batch]):
         """How many targets the mean in `loss` is over, where batches differ in that."""
         return 1.0
 
+    def pace(self, epoch: int) -> Mapping[str, float]:
+        """How fast parts of the model learn in an epoch, as factors on the rate; 0 freezes.
+
+        A part is named as a module is, and the longest name counts; what none has learns at the
+        rate. The same parts are named in every epoch (`train/pace.py`).
+
+        Args:
+            epoch: counted from 1.
+        """
+        return {}
+
     def state(self) -> Mapping[str, Tensor]:
         """What is carried from batch to batch, such as hidden states; a checkpoint keeps it."""
         return {}

@@ -92,7 +92,8 @@ class Training(Generic[Batch]):
         history = self._standing.history
         while not self._over():
             self._lesson.model.train()
-            stopped = self._steps(report, asked)
+            with self._stepper.paced(self._standing.epochs + 1):
+                stopped = self._steps(report, asked)
             if stopped:
                 self._keep()
             self._heed()

@@ -1,20 +1,21 @@
 """One step of the optimizer: gradients of one or more batches, looked at, bounded, followed."""
 
 import math
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, NamedTuple
 
 import torch
 from torch import Tensor
 
-from recurra.errors import TrainingError
+from recurra.errors import OptionError, TrainingError
 from recurra.train.average import Average
 from recurra.train.clip import clip_gradients, gradient_norm
 from recurra.train.finite import culprit
 from recurra.train.lesson import Batch, Lesson
 from recurra.train.optimizer import make_optimizer
+from recurra.train.pace import check_pace, check_parts
 from recurra.train.plan import Recipe
 from recurra.train.ranks import ALONE, Ranks
 
@@ -57,6 +58,9 @@ class Stepper(Generic[Batch]):
         lesson: the model and its loss.
         recipe: how weights follow gradients.
         ranks: the processes that step together.
+
+    Raises:
+        OptionError: the lesson's pace names what its model does not have.
     """
 
     def __init__(self, lesson: Lesson[Batch], recipe: Recipe, ranks: Ranks = ALONE) -> None:
@@ -64,15 +68,39 @@ class Stepper(Generic[Batch]):
         self._lesson, self._recipe, self._ranks = lesson, recipe, ranks
         self._loss = ranks.loss_of(lesson)
         self._parameters = [p for p in lesson.model.parameters() if p.requires_grad]
-        self.optimizer = make_optimizer(lesson.model, recipe)
+        self._parts = sorted(lesson.pace(1))
+        check_parts(self._parts, lesson.model)
+        self.optimizer = make_optimizer(lesson.model, recipe, self._parts)
         groups = self.optimizer.param_groups
         self._numbered = [parameter for group in groups for parameter in group["params"]]
         self.average = Average(lesson.model, recipe)
-        self._rate = math.nan
+        self._rate, self._pace = math.nan, dict[str, float]()
         half = recipe.precision == "bfloat16"
         device = self._parameters[0].device.type
         # Either may be entered again and again.
         self._precision: Any = torch.autocast(device, torch.bfloat16) if half else nullcontext()
+
+    @contextmanager
+    def paced(self, epoch: int) -> Iterator[None]:
+        """Steps inside go at the lesson's pace for this epoch; what it freezes wakes afterwards.
+
+        Raises:
+            OptionError: the pace freezes all there is, or does not fit.
+        """
+        pace = dict(self._lesson.pace(epoch))
+        check_pace(pace, self._parts, epoch)
+        still = [g for g in self.optimizer.param_groups if pace.get(g["part"]) == 0]
+        frozen = [parameter for group in still for parameter in group["params"]]
+        if len(frozen) == len(self._parameters):
+            raise OptionError(f"training: nothing learns in epoch {epoch}; its pace freezes all")
+        self._rate, self._pace = math.nan, pace
+        for parameter in frozen:
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for parameter in frozen:
+                parameter.requires_grad_()
 
     def step(self, batches: Sequence[Batch], factor: float) -> Done | str:
         """Follow the gradient of the mean loss over all targets of `batches`.
@@ -153,7 +181,7 @@ class Stepper(Generic[Batch]):
         if rate != self._rate:
             self._rate = rate
             for group in self.optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * self._pace.get(group["part"], 1.0)
 
     def _refuse(self, batch: Batch, own: float, loss: float, norm: float) -> str:
         """Brake, and say why; give up at the third time in a row."""

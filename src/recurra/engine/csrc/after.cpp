@@ -61,6 +61,7 @@ class Together {
   Together(const Sums<T>& sums, const Instruction* first, const Instruction* end, int64_t block)
       : sums_(sums),
         first_(*first),
+        products_(sums.kernels->of(packing_of(*first))),
         inner_(first->numbers[4]),
         left_(sums, first->operands[0], block * inner_ * first->numbers[1], inner_,
               first->numbers[1]) {
@@ -80,17 +81,17 @@ class Together {
   // False once the call is to stop.
   bool run(int64_t share, int64_t shares) {
     const int64_t M = first_.numbers[1], all = sums_.rows->packed() * inner_;
-    const int64_t units = sides_ ? sums_.kernels->contract_units(M, right_, sides_) : 0;
+    const int64_t units = sides_ ? products_.contract_units(M, right_, sides_) : 0;
     const int64_t unit0 = units * share / shares, unit1 = units * (share + 1) / shares;
     if (unit0 == unit1) return true;
     int64_t done = 0;
     // Without any rows there is still a result: zeros.
     do {
       if (sums_.control->stopped(sums_.worker)) return false;
-      const int64_t now = std::min(all - done, kContractRows);
+      const int64_t now = std::min(all - done, products_.contract_rows);
       left_.next(now, a_);
       for (int64_t i = 0; i < sides_; ++i) from_[i]->next(now, b_[i]);
-      sums_.kernels->contract(a_, M, right_, sides_, now, done == 0, unit0, unit1, sums_.scratch);
+      products_.contract(a_, M, right_, sides_, now, done == 0, unit0, unit1, sums_.scratch);
       done += now;
     } while (done < all);
     return true;
@@ -100,18 +101,20 @@ class Together {
   bool fits(const Instruction& i) const {
     const Operand &one = first_.operands[0], &other = i.operands[0];
     return i.code == kContract && i.numbers[3] == 1 && first_.numbers[3] == 1 &&
-           i.numbers[1] == first_.numbers[1] && i.numbers[4] == inner_ && one.buffer == other.buffer &&
+           i.numbers[1] == first_.numbers[1] && i.numbers[4] == inner_ &&
+           i.numbers[5] == first_.numbers[5] && one.buffer == other.buffer &&
            one.offset == other.offset && one.after == other.after;
   }
 
   const Sums<T>& sums_;
   const Instruction& first_;
+  const Products<T>& products_;
   const int64_t inner_;
   Addresses<T> left_;
   std::optional<Addresses<T>> from_[kMostRights];
   Right<T> right_[kMostRights];
   int64_t sides_ = 0, taken_ = 0;
-  const T *a_[kContractRows], *b_[kMostRights][kContractRows];
+  const T *a_[kContractTileRows], *b_[kMostRights][kContractTileRows];
 };
 
 // The rows of a sum are added in ascending order, and then what was rounded away: half a row later

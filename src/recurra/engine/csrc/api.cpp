@@ -16,7 +16,7 @@ using namespace recurra;
 
 namespace {
 
-constexpr int kAbi = 5;
+constexpr int kAbi = 7;
 constexpr int64_t kMostSteps = int64_t(1) << 31;
 constexpr int64_t kMostJobs = 1024;
 constexpr int64_t kMostRows = int64_t(1) << 24;
@@ -30,6 +30,10 @@ std::unique_ptr<Handle> make(const Level& level, const int64_t* words, int64_t c
   auto handle = std::make_unique<Handle>();
   handle->program = parse(words, count, error);
   if (!handle->program) return nullptr;
+  if (handle->program->tiles && !level.has_tiles()) {
+    error = std::string("program: tiles, which level ") + level.name + " lacks";
+    return nullptr;
+  }
   if (handle->program->is_double) {
     handle->twice = decode(*handle->program, *level.twice);
   } else {
@@ -48,6 +52,19 @@ const char* check_job(const Job& job) {
     return "run: as many arguments as the program has are needed";
   }
   return nullptr;
+}
+
+template <typename Of, typename Check, typename Run>
+int run_checked(const Of* job, Check check, Run run, int64_t threads, Team team,
+                int (*poll)(void), char* error, int64_t error_size) {
+  const char* complaint = nullptr;
+  const Level* level = chosen_level(&complaint);
+  if (level) complaint = job ? check(*job) : "run: no job";
+  if (complaint && *complaint) return say(error, error_size, complaint), 1;
+  char none[1];
+  if (!error || error_size <= 0) error = none, error_size = sizeof(none);
+  threads = std::clamp<int64_t>(threads, 1, kMostThreads);
+  return static_cast<int>(run(*level, *job, threads, team, poll, error, error_size));
 }
 
 }  // namespace
@@ -113,14 +130,22 @@ int64_t recurra_matrix_kept(const recurra_matrix_job* job) {
 
 int recurra_matrix(const recurra_matrix_job* job, int64_t threads, Team team, int (*poll)(void),
                    char* error, int64_t error_size) {
-  const char* complaint = nullptr;
-  const Level* level = chosen_level(&complaint);
-  if (level) complaint = job ? check_matrix(*job) : "matrix: no job";
-  if (complaint && *complaint) return say(error, error_size, complaint), 1;
-  char none[1];
-  if (!error || error_size <= 0) error = none, error_size = sizeof(none);
-  threads = std::clamp<int64_t>(threads, 1, kMostThreads);
-  return static_cast<int>(run_matrix(*level, *job, threads, team, poll, error, error_size));
+  return run_checked(job, check_matrix, run_matrix, threads, team, poll, error, error_size);
+}
+
+int recurra_product(const recurra_product_job* job, int64_t threads, Team team, int (*poll)(void),
+                    char* error, int64_t error_size) {
+  return run_checked(job, check_product, run_product, threads, team, poll, error, error_size);
+}
+
+int recurra_sums(const recurra_sums_job* job, int64_t threads, Team team, int (*poll)(void),
+                 char* error, int64_t error_size) {
+  return run_checked(job, check_sums, run_sums, threads, team, poll, error, error_size);
+}
+
+int recurra_nats(const recurra_nats_job* job, int64_t threads, Team team, int (*poll)(void),
+                 char* error, int64_t error_size) {
+  return run_checked(job, check_nats, run_nats, threads, team, poll, error, error_size);
 }
 
 void* recurra_stream_new(const recurra_stage* stages, int64_t count, int64_t rows,

@@ -7,8 +7,10 @@
 
 #include <cstdint>
 
+#include "dense.h"
 #include "layout.h"
 #include "matrix_run.h"
+#include "nats.h"
 #include "pool.h"
 #include "stream.h"
 
@@ -17,7 +19,7 @@
 // Grows whenever a line below, a struct, or the words of a program change their meaning.
 RECURRA_API int recurra_abi(void);
 
-// "avx512", ...; null where RECURRA_SIMD asks for what does not run here.
+// "amx", ...; null where RECURRA_SIMD asks for what does not run here.
 RECURRA_API const char* recurra_level(void);
 
 // "copy 1\nneg 1\n...": the operations by number, and how many operands each reads.
@@ -57,6 +59,18 @@ using recurra_matrix_job = recurra::MatrixJob;
 RECURRA_API int64_t recurra_matrix_kept(const recurra_matrix_job* job);
 RECURRA_API int recurra_matrix(const recurra_matrix_job* job, int64_t threads, recurra::Team team,
                                int (*poll)(void), char* error, int64_t error_size);
+
+// The jobs of dense.h and nats.h; each answers as recurra_run does.
+using recurra_product_job = recurra::ProductJob;
+using recurra_sums_job = recurra::SumsJob;
+using recurra_nats_job = recurra::NatsJob;
+RECURRA_API int recurra_product(const recurra_product_job* job, int64_t threads,
+                                recurra::Team team, int (*poll)(void), char* error,
+                                int64_t error_size);
+RECURRA_API int recurra_sums(const recurra_sums_job* job, int64_t threads, recurra::Team team,
+                             int (*poll)(void), char* error, int64_t error_size);
+RECURRA_API int recurra_nats(const recurra_nats_job* job, int64_t threads, recurra::Team team,
+                             int (*poll)(void), char* error, int64_t error_size);
 
 // A stream of stages, each a program or, at the beginning, a lookup; see stream.h. The arguments of
 // the stages are read here and, but for matrices, at every push. like: null, or a stream of the

@@ -20,6 +20,28 @@ void give_block(void* block, int64_t bytes) noexcept;
 bool poisoned() noexcept;
 void poison(void* memory, int64_t bytes) noexcept;
 
+// A block of the cache's.
+class Owned {
+ public:
+  Owned() = default;
+  Owned(Owned&& other) noexcept : block_(other.block_), bytes_(other.bytes_) {
+    other.block_ = nullptr;
+  }
+  Owned& operator=(Owned&&) = delete;
+  ~Owned() { give_block(block_, bytes_); }
+
+  // False where there is no memory; none is needed for 0 bytes.
+  bool take(int64_t bytes) {
+    block_ = take_block(bytes_ = bytes);
+    return bytes == 0 || block_;
+  }
+  char* get() const { return static_cast<char*>(block_); }
+
+ private:
+  void* block_ = nullptr;
+  int64_t bytes_ = 0;
+};
+
 // Hands out pieces of one block. With a null base it only counts, so that one function both
 // measures and places.
 class Carver {

@@ -8,8 +8,9 @@ namespace recurra {
 
 namespace {
 
-// What the CHUNK buffers of a tile may fill of the second cache.
-constexpr int64_t kChunkBytes = 512 << 10;
+// What the CHUNK buffers of a tile may fill of the second cache; more where products are so fast
+// that reading a matrix takes longer, for each chunk reads it once.
+constexpr int64_t kChunkBytes = 512 << 10, kTilesChunkBytes = 2 << 20;
 
 int64_t scalar_bytes(const Program& program) {
   return program.is_double ? sizeof(double) : sizeof(float);
@@ -30,7 +31,7 @@ const std::vector<int64_t>& matrices(const Ready& ready) {
 int64_t packed_bytes(const Level& level, const Program& program, const Matrix& m) {
   int64_t bytes = 0;
   by_scalar(program, [&](auto scalar) {
-    bytes = level.kernels(scalar).packed_bytes(m.K, m.N, m.half);
+    bytes = level.kernels(scalar).of(m.packing).packed_bytes(m.K, m.N);
   });
   return times(bytes, m.blocks);
 }
@@ -49,15 +50,22 @@ void lay_out_job(const Level& level, const Job& job, Ready& ready, Carver& carve
   ready.rows = lay_out(job, carver);
   ready.tile_rows = std::min((job.B + kSumRows - 1) / kSumRows * kSumRows, kMostTileRows);
   const int64_t step = times(chunk_columns(ready), ready.tile_rows * scalar_bytes(program));
-  ready.chunk_steps = std::clamp<int64_t>(kChunkBytes / std::max<int64_t>(step, 1), 1,
+  const int64_t most = program.tiles ? kTilesChunkBytes : kChunkBytes;
+  ready.chunk_steps = std::clamp<int64_t>(most / std::max<int64_t>(step, 1), 1,
                                           std::max<int64_t>(job.T, 1));
   ready.memory = carver.take<void*>(static_cast<int64_t>(program.buffers.size()));
   ready.packed = carver.take<void*>(static_cast<int64_t>(program.matrices.size()));
   if (ready.memory) std::fill_n(ready.memory, program.buffers.size(), nullptr);
   if (ready.packed) std::fill_n(ready.packed, program.matrices.size(), nullptr);
+  ready.product_bytes = 0;
   for (const int64_t at : matrices(ready)) {
-    char* place = carver.take<char>(packed_bytes(level, program, program.matrices[at]));
+    const Matrix& m = program.matrices[at];
+    char* place = carver.take<char>(packed_bytes(level, program, m));
     if (ready.packed) ready.packed[at] = place;
+    by_scalar(program, [&](auto scalar) {
+      const int64_t bytes = level.kernels(scalar).of(m.packing).product_scratch(m.K);
+      ready.product_bytes = std::max(ready.product_bytes, bytes);
+    });
   }
   const int64_t sum_rows = (job.B + kSumRows - 1) / kSumRows;
   for (size_t at = 0; at < program.buffers.size(); ++at) {
@@ -68,22 +76,23 @@ void lay_out_job(const Level& level, const Job& job, Ready& ready, Carver& carve
   }
   Carver scratch(nullptr);
   place_scratch(program, ready.tile_rows, ready.chunk_steps, scratch, nullptr);
+  scratch.take<char>(ready.product_bytes);
   ready.scratch_bytes = scratch.used() < 0 ? INT64_MAX / 2 : scratch.used();
 }
 
 // What the sums over all rows of a backward need to work in.
 int64_t sum_scratch(const Level& level, const Ready& ready) {
-  int64_t M = 0, N = 0, bytes = 0;
+  int64_t most = 0;
   for (const Instruction& i : ready.program->segment(Phase::contract)) {
-    if (i.code != kContract) continue;
-    M = std::max(M, i.numbers[1]);
-    N = std::max(N, i.numbers[2]);
+    if (i.code != kContract || !ready.job->backward) continue;
+    const int64_t M = i.numbers[1], N = i.numbers[2];
+    if (M == 0 || N == 0) continue;
+    by_scalar(*ready.program, [&](auto scalar) {
+      const auto& products = level.kernels(scalar).of(packing_of(i));
+      most = std::max(most, products.contract_scratch(M, times(kMostRights, N)));
+    });
   }
-  if (!ready.job->backward || M == 0 || N == 0) return bytes;
-  by_scalar(*ready.program, [&](auto scalar) {
-    bytes = level.kernels(scalar).contract_scratch(M, times(kMostRights, N));
-  });
-  return bytes;
+  return most;
 }
 
 // Whether null is an answer: a result that nobody wants. Everything else must be there.

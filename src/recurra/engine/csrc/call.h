@@ -18,7 +18,8 @@ struct Ready {
   void** memory;  // by buffer: PARAMETER, KEPT, HISTORY, SUM
   void** packed;  // by matrix: its blocks behind each other; null where it is not used
   int64_t tile_rows, chunk_steps;  // at most
-  int64_t scratch_bytes;           // of a tile
+  int64_t product_bytes;           // what its products need to work in
+  int64_t scratch_bytes;           // of a tile, with those
 };
 
 struct Memory {

@@ -93,7 +93,9 @@ class Checker {
       const Matrix& m = program_.matrices[at];
       require(m.argument < program_.arguments, "matrix " + std::to_string(at) + ": no argument " +
                                                    std::to_string(m.argument));
-      require(!m.half || !program_.is_double, "matrix " + std::to_string(at) + ": half of double");
+      require(m.packing == Packing::full || !program_.is_double,
+              "matrix " + std::to_string(at) + ": half of double");
+      program_.tiles |= m.packing == Packing::tiles;
     }
     for (int64_t p = 0; p < kPhases && error_.empty(); ++p) {
       phase_ = static_cast<Phase>(p);
@@ -281,8 +283,12 @@ class Checker {
   }
 
   void contract(const Instruction& i) {
-    arity(i, 2, 5);
+    arity(i, 2, 6);
     if (!error_.empty()) return;
+    require(packing_of(i) == Packing::full || packing_of(i) == Packing::tiles,
+            "a contraction is 0 in full or 2 on tiles");
+    require(packing_of(i) == Packing::full || !program_.is_double, "tiles of double");
+    program_.tiles |= packing_of(i) == Packing::tiles;
     output(i);
     const int64_t M = i.numbers[1], N = i.numbers[2], rows = i.numbers[3] * i.numbers[4];
     require(i.numbers[4] > 0 && rows <= int64_t(1) << 30, "a contraction of so many rows");

@@ -101,8 +101,9 @@ class Decoder {
     s.init = i.numbers[1];
     s.K = matrix.K;
     s.N = matrix.N;
-    s.half = matrix.half;
-    s.bytes = kernels_.packed_bytes(s.K, s.N, s.half);
+    const Products<T>& products = kernels_.of(matrix.packing);
+    s.bytes = products.packed_bytes(s.K, s.N);
+    s.multiply = products.product;
   }
 
   static Stride stride(const Place& p) { return {p.row, p.group, p.column}; }

@@ -29,7 +29,7 @@ struct Step {
   bool timed;        // load and store: whether its rows differ from step to step
   bool doubled;      // at the beginning: into both copies of a state
   int64_t matrix, init, K, N, bytes;  // product; bytes of a packed block
-  bool half;
+  decltype(Products<T>::product) multiply;
   int64_t numbers[8];  // batched
 };
 

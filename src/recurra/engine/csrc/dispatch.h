@@ -13,6 +13,7 @@ struct Level {
 
   const Kernels<float>& kernels(float) const { return *single; }
   const Kernels<double>& kernels(double) const { return *twice; }
+  bool has_tiles() const { return single->of(Packing::tiles).product; }
 };
 
 // Decided once a process. Null, and one line in `error`, where RECURRA_SIMD names none that can run.

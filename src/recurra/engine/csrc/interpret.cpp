@@ -202,9 +202,8 @@ class Interpreter {
     const Place &x = step.x[0], &y = step.y;
     for (int64_t g = 0; g < step.walk.n; ++g, packed += step.bytes) {
       const T* bias = step.init == 2 ? address(step.x[1], row) + g * step.x[1].group : nullptr;
-      m_.kernels->product(address(x, row) + g * x.group, x.row, packed, step.half, bias,
-                          step.init == 0, address(y, row) + g * y.group, y.row, rows, step.K,
-                          step.N, back);
+      step.multiply(address(x, row) + g * x.group, x.row, packed, bias, step.init == 0,
+                    address(y, row) + g * y.group, y.row, rows, step.K, step.N, back, m_.scratch);
     }
   }
 

@@ -27,6 +27,7 @@ struct Machine {
   bool backward;
   Control* control;
   int64_t worker;
+  void* scratch;  // [product_scratch(K)] of the largest product
   int64_t steps_before = 0;  // of earlier calls on the same matrices: a product goes to and fro
 };
 

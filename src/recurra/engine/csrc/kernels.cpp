@@ -22,22 +22,36 @@ template <typename T>
 void matrix_backward(const MatrixHead<T>& h, const MatrixGradient<T>& to, void* scratch,
                      const Stop& stop);
 
+// In softmax.cpp.
+template <typename T>
+Exponents<T> exponents(const T* s, int64_t n, bool totals);
+template <typename T>
+void shares(T* s, int64_t n, T shift, T less);
+template <typename T>
+void column_sums(const T* x, int64_t ldx, int64_t rows, int64_t n, bool first, T* total);
+
+template <typename T, typename W>
+constexpr Products<T> products() {
+  return {packed_bytes<T, W>, panels<T>,         pack<T, W>,          product_scratch<T>,
+          product<T, W>,      kContractRows,     contract_units<T>,   contract_scratch<T>,
+          contract<T>};
+}
+
 template <typename T>
 constexpr Kernels<T> table() {
   Kernels<T> k{};
-  k.packed_bytes = packed_bytes<T>;
-  k.panels = panels<T>;
-  k.pack = pack<T>;
-  k.product = product<T>;
-  k.contract_units = contract_units<T>;
-  k.contract_scratch = contract_scratch<T>;
-  k.contract = contract<T>;
+  k.products[static_cast<int>(Packing::full)] = products<T, T>();
+  if constexpr (sizeof(T) == 4)
+    k.products[static_cast<int>(Packing::half)] = products<T, uint16_t>();
   k.batched = batched<T>;
   k.accumulate = accumulate<T>;
   k.matrix_columns = matrix_columns<T>;
   k.matrix_scratch = matrix_scratch<T>;
   k.matrix_forward = matrix_forward<T>;
   k.matrix_backward = matrix_backward<T>;
+  k.exponents = exponents<T>;
+  k.shares = shares<T>;
+  k.column_sums = column_sums<T>;
   set_pointwise(k);
   return k;
 }

@@ -23,10 +23,9 @@ RECURRA_INLINE int64_t packed_columns(int64_t N) {
   return (N + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
 }
 
-template <typename T>
-int64_t packed_bytes(int64_t K, int64_t N, bool half) {
-  const int64_t size = half && sizeof(T) == 4 ? 2 : sizeof(T);
-  return (K * packed_columns<T>(N) * size + 63) / 64 * 64;
+template <typename T, typename W>
+int64_t packed_bytes(int64_t K, int64_t N) {
+  return (K * packed_columns<T>(N) * static_cast<int64_t>(sizeof(W)) + 63) / 64 * 64;
 }
 
 RECURRA_INLINE void store_packed(float* p, vec<float> v) { store<float>(p, v); }
@@ -106,14 +105,14 @@ void pack_strided(const T* w, int64_t sk, int64_t sn, int64_t K, int64_t n, int6
 }
 
 template <typename T, typename W>
-void pack_panels(const T* w, int64_t sk, int64_t sn, int64_t K, int64_t N, W* packed,
-                 int64_t panel0, int64_t panel1) {
+void pack(const T* w, int64_t sk, int64_t sn, int64_t K, int64_t N, void* packed, int64_t panel0,
+          int64_t panel1) {
   for (int64_t p = panel0; p < panel1; p++) {
     const int64_t first = p * kPanel<T>;
     const int64_t n = N - first < kPanel<T> ? N - first : kPanel<T>;
     const int64_t columns = packed_columns<T>(n);
     const T* from = w + first * sn;
-    W* out = packed + first * K;
+    W* out = static_cast<W*>(packed) + first * K;
     if (sk == 1)
       pack_columns(from, sn, K, n, columns, out);
     else if (sn == 1)
@@ -121,16 +120,6 @@ void pack_panels(const T* w, int64_t sk, int64_t sn, int64_t K, int64_t N, W* pa
     else
       pack_strided(from, sk, sn, K, n, columns, out);
   }
-}
-
-template <typename T>
-void pack(const T* w, int64_t sk, int64_t sn, int64_t K, int64_t N, bool half, void* packed,
-          int64_t panel0, int64_t panel1) {
-  if constexpr (sizeof(T) == 4) {
-    if (half)
-      return pack_panels(w, sk, sn, K, N, static_cast<uint16_t*>(packed), panel0, panel1);
-  }
-  pack_panels(w, sk, sn, K, N, static_cast<T*>(packed), panel0, panel1);
 }
 
 }  // namespace recurra::RECURRA_LEVEL

@@ -154,14 +154,16 @@ void product_on(const Rows<T>& all, const W* w, int64_t rows, int64_t N, bool ba
 }
 
 template <typename T>
-void product(const T* x, int64_t ldx, const void* packed, bool half, const T* bias,
-             bool accumulate, T* y, int64_t ldy, int64_t rows, int64_t K, int64_t N, bool back) {
+int64_t product_scratch(int64_t) {
+  return 0;
+}
+
+template <typename T, typename W>
+void product(const T* x, int64_t ldx, const void* packed, const T* bias, bool accumulate, T* y,
+             int64_t ldy, int64_t rows, int64_t K, int64_t N, bool back, void*) {
   const T* init = bias ? bias : accumulate ? y : nullptr;
   const Rows<T> all{x, ldx, init, bias ? 0 : ldy, y, ldy, K};
-  if constexpr (sizeof(T) == 4) {
-    if (half) return product_on(all, static_cast<const uint16_t*>(packed), rows, N, back);
-  }
-  product_on(all, static_cast<const T*>(packed), rows, N, back);
+  product_on(all, static_cast<const W*>(packed), rows, N, back);
 }
 
 }  // namespace recurra::RECURRA_LEVEL

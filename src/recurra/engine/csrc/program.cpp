@@ -8,7 +8,7 @@ namespace recurra {
 
 namespace {
 
-constexpr int64_t kVersion = 1;
+constexpr int64_t kVersion = 2;
 // Every size and stride: products of two and sums of four of them stay within 64 bits.
 constexpr int64_t kMost = int64_t(1) << 30;
 
@@ -89,7 +89,7 @@ void read(Words& words, Program& program) {
     m.K = words.within(0, kMost);
     m.N = words.within(0, kMost);
     m.blocks = words.within(0, kMost);
-    m.half = words.flag();
+    m.packing = static_cast<Packing>(words.within(0, kPackings - 1));
   }
   for (auto& segment : program.segments) {
     const int64_t count = words.count(6);

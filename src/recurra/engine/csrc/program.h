@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "kernels.h"
+
 namespace recurra {
 
 enum class Kind : int64_t {
@@ -60,7 +62,7 @@ struct Buffer {
 
 struct Matrix {
   int64_t argument, K, N, blocks;
-  bool half;
+  Packing packing;
 };
 
 struct Operand {
@@ -76,12 +78,18 @@ struct Instruction {
   std::vector<int64_t> numbers;
 };
 
+// How a CONTRACT is computed.
+inline Packing packing_of(const Instruction& contract) {
+  return static_cast<Packing>(contract.numbers[5]);
+}
+
 struct Program {
   bool is_double;
   int64_t arguments;
   std::vector<Buffer> buffers;
   std::vector<Matrix> matrices;
   std::vector<Instruction> segments[kPhases];
+  bool tiles;  // whether anything is computed on them
 
   const std::vector<Instruction>& segment(Phase phase) const {
     return segments[static_cast<int64_t>(phase)];

@@ -81,16 +81,16 @@ class Call {
 
   template <typename T>
   void pack_job(const Ready& ready, int64_t share, int64_t shares, T scalar) {
-    const Kernels<T>& kernels = level_.kernels(scalar);
     for (const int64_t at : ready.handle->decoded(scalar).matrices[ready.job->backward]) {
       const Matrix& m = ready.program->matrices[at];
       const Argument& argument = ready.job->arguments[m.argument];
-      const int64_t panels = kernels.panels(m.N), bytes = kernels.packed_bytes(m.K, m.N, m.half);
+      const Products<T>& products = level_.kernels(scalar).of(m.packing);
+      const int64_t panels = products.panels(m.N), bytes = products.packed_bytes(m.K, m.N);
       for (int64_t block = 0; block < m.blocks; ++block) {
-        kernels.pack(static_cast<const T*>(argument.ptr) + block * argument.stride[0],
-                     argument.stride[1], argument.stride[2], m.K, m.N, m.half,
-                     static_cast<char*>(ready.packed[at]) + block * bytes, panels * share / shares,
-                     panels * (share + 1) / shares);
+        products.pack(static_cast<const T*>(argument.ptr) + block * argument.stride[0],
+                      argument.stride[1], argument.stride[2], m.K, m.N,
+                      static_cast<char*>(ready.packed[at]) + block * bytes,
+                      panels * share / shares, panels * (share + 1) / shares);
       }
     }
   }
@@ -111,6 +111,7 @@ class Call {
     T** base = carver.take<T*>(2 * buffers);
     std::copy_n(ready.memory, buffers, memory);
     place_scratch(program, ready.tile_rows, ready.chunk_steps, carver, memory);
+    char* scratch = carver.take<char>(ready.product_bytes);
     clear_sums<T>(tile, ready);
     const Machine<T> machine{&program,
                              &ready.handle->decoded(scalar),
@@ -123,7 +124,8 @@ class Call {
                              ready.chunk_steps,
                              ready.job->backward != 0,
                              &control_,
-                             worker};
+                             worker,
+                             scratch};
     run_tile(machine, tile);
   }
 

@@ -32,6 +32,9 @@ const char* check(const StageJob& given) {
                                                                      : "stream: no table";
   }
   const Program& program = *static_cast<const Handle*>(given.program)->program;
+  for (const Matrix& m : program.matrices) {
+    if (m.packing == Packing::tiles) return "stream: a matrix in tiles, which calls alone take";
+  }
   bool good = given.count == program.arguments && fits(program, given.output, given.width);
   for (int64_t k = 0; k < given.input_count; ++k) {
     good = good && fits(program, given.inputs[2 * k], given.inputs[2 * k + 1]);
@@ -44,48 +47,46 @@ const char* check(const StageJob& given) {
 }
 
 template <typename T>
-void run_tiles(const Stage& stage, const Level& level, int64_t steps_before, T scalar) {
+Machine<T> machine_of(const Stage& stage, const Level& level, Control& control,
+                      int64_t steps_before, T scalar) {
   const Ready& ready = stage.memory.jobs[0];
-  Control control(nullptr);
-  const Machine<T> machine{ready.program,
-                           &ready.handle->decoded(scalar),
-                           &level.kernels(scalar),
-                           &ready.rows,
-                           ready.job->arguments,
-                           ready.packed,
-                           reinterpret_cast<T* const*>(stage.places),
-                           reinterpret_cast<T**>(stage.bases),
-                           ready.chunk_steps,
-                           false,
-                           &control,
-                           0,
-                           steps_before};
-  for (int64_t at = 0; at < stage.tiles; ++at) run_tile(machine, stage.memory.tiles[at]);
+  return {ready.program,
+          &ready.handle->decoded(scalar),
+          &level.kernels(scalar),
+          &ready.rows,
+          ready.job->arguments,
+          ready.packed,
+          reinterpret_cast<T* const*>(stage.places),
+          reinterpret_cast<T**>(stage.bases),
+          ready.chunk_steps,
+          false,
+          &control,
+          0,
+          nullptr,
+          steps_before};
 }
 
 template <typename T>
 void pack(const Ready& ready, const Level& level, T scalar) {
-  const Kernels<T>& kernels = level.kernels(scalar);
   for (const int64_t at : ready.handle->decoded(scalar).matrices[0]) {
     const Matrix& m = ready.program->matrices[at];
+    const Products<T>& products = level.kernels(scalar).of(m.packing);
     const Argument& a = ready.job->arguments[m.argument];
     for (int64_t block = 0; block < m.blocks; ++block) {
-      kernels.pack(static_cast<const T*>(a.ptr) + block * a.stride[0], a.stride[1], a.stride[2],
-                   m.K, m.N, m.half,
-                   static_cast<char*>(ready.packed[at]) +
-                       block * kernels.packed_bytes(m.K, m.N, m.half),
-                   0, kernels.panels(m.N));
+      products.pack(static_cast<const T*>(a.ptr) + block * a.stride[0], a.stride[1], a.stride[2],
+                    m.K, m.N,
+                    static_cast<char*>(ready.packed[at]) + block * products.packed_bytes(m.K, m.N),
+                    0, products.panels(m.N));
     }
   }
 }
 
 template <typename T>
 void copy_packed(const Ready& ready, const Ready& other, const Level& level, T scalar) {
-  const Kernels<T>& kernels = level.kernels(scalar);
   for (const int64_t at : ready.handle->decoded(scalar).matrices[0]) {
     const Matrix& m = ready.program->matrices[at];
-    std::memcpy(ready.packed[at], other.packed[at],
-                m.blocks * kernels.packed_bytes(m.K, m.N, m.half));
+    const int64_t bytes = level.kernels(scalar).of(m.packing).packed_bytes(m.K, m.N);
+    std::memcpy(ready.packed[at], other.packed[at], m.blocks * bytes);
   }
 }
 
@@ -192,7 +193,23 @@ const char* Stream::place(Stage& stage, const Stage* like) {
   stage.bases = worker.take<void*>(2 * buffers);
   std::copy_n(ready.memory, buffers, stage.places);
   place_scratch(program, ready.tile_rows, ready.chunk_steps, worker, stage.places);
+  const bool looked_up = stages_.size() > 1 && &stage == &stages_[1] && !stages_[0].handle;
+  if (looked_up) stage.recall = like ? like->recall : recalled(stage);
   return nullptr;
+}
+
+std::shared_ptr<const Recall> Stream::recalled(Stage& stage) const {
+  const Stage& table = stages_[0];
+  const Ready& ready = stage.memory.jobs[0];
+  const int64_t x = stage.inputs[0];
+  std::shared_ptr<Recall> made = recall_of(*stage.handle, x, table.table_rows);
+  if (!made) return nullptr;
+  by_scalar(*ready.program, [&](auto scalar) {
+    Control control(nullptr);
+    learn(*made, machine_of(stage, *level_, control, 0, scalar), stage.arguments[x],
+          table.arguments[0], table.table_rows, ready.tile_rows * ready.chunk_steps);
+  });
+  return made;
 }
 
 void* Stream::state(int64_t stage, int64_t state) const {
@@ -232,7 +249,7 @@ bool Stream::rows_exist(const int64_t* ids, int64_t steps, int64_t first, int64_
 // Steps first..first + count of so many through all stages.
 void Stream::piece(void* const* x, void* y, int64_t steps, int64_t first, int64_t count) {
   set_steps(count);
-  Span before{};
+  Span before{}, ids{};
   for (Stage& stage : stages_) {
     const bool last = &stage == &stages_.back();
     const int64_t width = stage.width;
@@ -240,8 +257,7 @@ void Stream::piece(void* const* x, void* y, int64_t steps, int64_t first, int64_
                                    steps * width, width}
                             : Span{stage.between.get(), count * width, width};
     if (!stage.handle) {
-      const Span ids{static_cast<char*>(x[0]) + first * static_cast<int64_t>(sizeof(int64_t)),
-                     steps, 1};
+      ids = {static_cast<char*>(x[0]) + first * static_cast<int64_t>(sizeof(int64_t)), steps, 1};
       look_up(stage, ids, after, count);
     } else {
       for (size_t k = 0; k < stage.inputs.size(); k += 2) {
@@ -253,7 +269,7 @@ void Stream::piece(void* const* x, void* y, int64_t steps, int64_t first, int64_
                     : before;
         stage.arguments[stage.inputs[k]] = {from.at, {from.row, from.time, 0}};
       }
-      run(stage, after);
+      run(stage, after, ids);
     }
     before = after;
   }
@@ -283,10 +299,24 @@ void Stream::look_up(const Stage& stage, const Span& ids, const Span& y, int64_t
   }
 }
 
-void Stream::run(Stage& stage, const Span& y) {
+void Stream::run(Stage& stage, const Span& y, const Span& ids) {
   stage.arguments[stage.output] = {y.at, {y.row, y.time, 0}};
-  by_scalar(*stage.handle->program,
-            [&](auto scalar) { run_tiles(stage, *level_, passed_, scalar); });
+  const Ready& ready = stage.memory.jobs[0];
+  // A piece of more than a chunk computes what is known, for a chunk's memory holds no more.
+  const bool known = stage.recall && steps_ <= ready.chunk_steps;
+  by_scalar(*ready.program, [&](auto scalar) {
+    Control control(nullptr);
+    auto machine = machine_of(stage, *level_, control, passed_, scalar);
+    if (known) machine.code = &stage.recall->code(scalar);
+    for (int64_t at = 0; at < stage.tiles; ++at) {
+      const Tile& tile = stage.memory.tiles[at];
+      if (known) {
+        recall_tile(*stage.recall, *ready.program, tile, reinterpret_cast<const int64_t*>(ids.at),
+                    ids.row, steps_, stage.places);
+      }
+      run_tile(machine, tile);
+    }
+  });
 }
 
 }  // namespace recurra

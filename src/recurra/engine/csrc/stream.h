@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "call.h"
+#include "recall.h"
 
 namespace recurra {
 
@@ -26,28 +27,6 @@ struct StageJob {
   int64_t table_rows;
 };
 
-// A block of the cache's.
-class Owned {
- public:
-  Owned() = default;
-  Owned(Owned&& other) noexcept : block_(other.block_), bytes_(other.bytes_) {
-    other.block_ = nullptr;
-  }
-  Owned& operator=(Owned&&) = delete;
-  ~Owned() { give_block(block_, bytes_); }
-
-  // False where there is no memory; none is needed for 0 bytes.
-  bool take(int64_t bytes) {
-    block_ = take_block(bytes_ = bytes);
-    return bytes == 0 || block_;
-  }
-  char* get() const { return static_cast<char*>(block_); }
-
- private:
-  void* block_ = nullptr;
-  int64_t bytes_ = 0;
-};
-
 // A stage with its memory; what a call of run_jobs makes anew each time stays here.
 struct Stage {
   const Handle* handle = nullptr;  // null: a lookup
@@ -59,6 +38,7 @@ struct Stage {
   Memory memory{};
   void** places = nullptr;  // by buffer
   void** bases = nullptr;   // to work in
+  std::shared_ptr<const Recall> recall;  // of a stage behind a lookup; null: nothing is known
   int64_t tiles = 0;
 };
 
@@ -94,7 +74,8 @@ class Stream {
   void set_steps(int64_t steps);
   void piece(void* const* x, void* y, int64_t steps, int64_t first, int64_t count);
   void look_up(const Stage& stage, const Span& ids, const Span& y, int64_t steps) const;
-  void run(Stage& stage, const Span& y);
+  void run(Stage& stage, const Span& y, const Span& ids);
+  std::shared_ptr<const Recall> recalled(Stage& stage) const;
 
   const Level* level_ = nullptr;
   int64_t scalar_bytes_ = 0, rows_ = 0, piece_ = 1, steps_ = 0, passed_ = 0;

@@ -46,7 +46,7 @@ class TextClassifier(Learning, Estimator):
         "the words": ("keep_case", "min_count", "most_words"),
         "the network": (
             *("cell", "hidden_size", "num_layers", "word_size", "char_size", "pooling"),
-            *("dropout", "word_dropout"),
+            *("dropout", "word_dropout", "encoder"),
         ),
         "the learning": ("batch_size", "class_weights", "label_smoothing", *LEARNING),
     }
@@ -80,6 +80,9 @@ class TextClassifier(Learning, Estimator):
     word_dropout: Annotated[
         float, "share of words taken for unknown while learning", Range(0.0, 0.6)
     ] = 0.4
+    encoder: Annotated[
+        str | None, "run folder of a language model, which reads in the place of words and cell"
+    ] = None
     class_weights: Annotated[
         Literal["auto", "balanced", "none"],
         "whether rare classes count more; auto where one has three times the texts of another",
@@ -164,6 +167,7 @@ class TextClassifier(Learning, Estimator):
             most_words=self.most_words,
             batch_size=self.batch_size,
             seed=self.seed,
+            encoder=self.encoder,
         )
 
     def predict(self, data: Any = None) -> pd.DataFrame:

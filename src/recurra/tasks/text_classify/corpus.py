@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from recurra.data import Lexicon, split_words
 from recurra.models import UNKNOWN, Spelt
+from recurra.tasks.encoder import Encoder, Spelling
 
 Indices = NDArray[np.int64]
 # Letters of a word that are read; what is longer is no word.
@@ -29,6 +30,7 @@ class Corpus:
         counts: (D,) letters of each, at least 1.
         texts: which of the distinct words stands where, one array a text.
         cut: how many texts were longer than what is read of them.
+        spelling: of the distinct words in an encoder's tokens, where there is one.
     """
 
     distinct: tuple[str, ...]
@@ -37,6 +39,7 @@ class Corpus:
     counts: Indices
     texts: tuple[Indices, ...]
     cut: int = 0
+    spelling: Spelling | None = None
 
     @property
     def lengths(self) -> Indices:
@@ -57,14 +60,15 @@ class Corpus:
         used, index = np.unique(places, return_inverse=True)
         numbers, counts = self.numbers[used], self.counts[used]
         known = np.where(numbers < vocab_size, numbers, UNKNOWN)
-        parts = (
-            known[index].reshape(true.shape),
-            self.letters[used, : int(counts.max())],
-            counts,
-            index.reshape(true.shape),
-            lengths,
+        letters = np.ascontiguousarray(self.letters[used, : int(counts.max())])
+        return Spelt(
+            words=torch.from_numpy(known[index].reshape(true.shape)),
+            letters=torch.from_numpy(letters),
+            counts=torch.from_numpy(counts),
+            places=torch.from_numpy(index.reshape(true.shape)),
+            lengths=torch.from_numpy(lengths),
+            pieces=None if self.spelling is None else self.spelling.batch(texts),
         )
-        return Spelt(*(torch.from_numpy(np.ascontiguousarray(part)) for part in parts))
 
 
 @dataclass(frozen=True)
@@ -76,12 +80,14 @@ class Reader:
         letters: all that they are spelt with.
         lowercase: capital letters become small ones.
         most_words: words of a text that are read, from its beginning.
+        encoder: of a language model that reads the words too, where there is one.
     """
 
     words: Lexicon
     letters: Lexicon
     lowercase: bool
     most_words: int
+    encoder: Encoder | None = None
 
     @classmethod
     def learn(
@@ -116,7 +122,9 @@ class Reader:
         # Padding needs a word to point to.
         distinct = tuple(places) or ("",)
         letters, counts = self._spelt(distinct)
-        return Corpus(distinct, self.words.ids(distinct), letters, counts, tuple(read), cut)
+        spelling = None if self.encoder is None else self.encoder.spelling(distinct)
+        numbers = self.words.ids(distinct)
+        return Corpus(distinct, numbers, letters, counts, tuple(read), cut, spelling)
 
     def _spelt(self, distinct: Sequence[str]) -> tuple[Indices, Indices]:
         counts = np.array([min(max(1, len(word)), MOST_LETTERS) for word in distinct], np.int64)

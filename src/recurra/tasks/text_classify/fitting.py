@@ -1,7 +1,7 @@
 """From texts and labels to what can be known about them: the course of a fit."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from torch import nn
 
 from recurra.data import Labelled
 from recurra.errors import DataError, OptionError
+from recurra.tasks.encoder import read_encoder
 from recurra.tasks.estimator import Measures
 from recurra.tasks.text_classify.calibration import Calibration
 from recurra.tasks.text_classify.corpus import Reader
@@ -48,6 +49,7 @@ class Wishes:
     most_words: int
     batch_size: int
     seed: int
+    encoder: str | None
 
     def __post_init__(self) -> None:
         if not 0 <= self.label_smoothing < 1:
@@ -92,12 +94,17 @@ class Fit:
         for fact in data.facts:
             self._say("found", fact)
         self.classes, self.labels = self._classes()
-        self.reader, vocab_size = Reader.learn(
+        self.begun = None if wishes.encoder is None else read_encoder(wishes.encoder)
+        reader, vocab_size = Reader.learn(
             (data.texts[row] for row in parts.training),
             lowercase=not wishes.keep_case,
             most_words=wishes.most_words,
             min_count=wishes.min_count,
         )
+        if self.begun is not None:
+            reader = replace(reader, encoder=self.begun.encoder)
+            self.course = replace(course, same={**course.same, "encoder": self.begun.hash})
+        self.reader = reader
         if len(self.reader.words) == 1:
             raise DataError(f"{data.name}: no word in {len(parts.training)} texts to learn from")
         self.corpus = self.reader.read(data.texts)
@@ -146,7 +153,12 @@ class Fit:
         )
         wishes = self.wishes
         return TextLesson(
-            self.setting, examples, wishes.batch_size, wishes.label_smoothing, wishes.seed
+            self.setting,
+            examples,
+            wishes.batch_size,
+            wishes.label_smoothing,
+            wishes.seed,
+            self.begun,
         )
 
     def _learned(
@@ -214,10 +226,14 @@ class Fit:
                 f"{self.corpus.cut:,} texts after {self.reader.most_words} words; --most-words N "
                 "reads more",
             )
+        weights = f"{setting.weights(self.reader.encoder):,} weights"
+        if self.begun is not None:
+            self._say("model", f"{self.begun.told()}; {weights}")
+            return
         self._say(
             "model",
             f"{setting.cell} of {setting.hidden_size} from both ends; {setting.vocab_size:,} of "
-            f"{len(self.reader.words):,} words; {setting.weights():,} weights",
+            f"{len(self.reader.words):,} words; {weights}",
         )
 
     def _say(self, what: str, fact: str) -> None:

@@ -1,6 +1,6 @@
 """Texts through the network: how it learns from them and answers them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recurra.data import buckets
-from recurra.models import PooledClassifier, Spelt
+from recurra.models import PooledClassifier, PretrainedClassifier, Spelt
+from recurra.tasks.encoder import Begun
 from recurra.tasks.text_classify.corpus import Corpus
 from recurra.tasks.text_classify.setting import Setting
-from recurra.train import Course, History, Lesson, Plan, one_thread, this_part, train
+from recurra.train import Course, History, Lesson, Plan, one_thread, this_part, train, unfrozen
 
+Network = PooledClassifier | PretrainedClassifier
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 # Rows that are sorted by length together, as batches; and words of a batch that is answered.
@@ -62,10 +64,17 @@ class TextLesson(Lesson[Batch]):
         batch_size: texts a batch.
         smoothing: share of a target that all classes have alike.
         seed: of the weights, of dropout and of the order.
+        begun: what the network's encoder begins with; its layers wake one by one.
     """
 
     def __init__(
-        self, setting: Setting, examples: Examples, batch_size: int, smoothing: float, seed: int
+        self,
+        setting: Setting,
+        examples: Examples,
+        batch_size: int,
+        smoothing: float,
+        seed: int,
+        begun: Begun | None = None,
     ) -> None:
         self._setting, self._examples, self._smoothing, self._seed = (
             setting,
@@ -73,22 +82,24 @@ class TextLesson(Lesson[Batch]):
             smoothing,
             seed,
         )
-        self.batch_size = batch_size
+        self.batch_size, self._begun = batch_size, begun
         self._part = this_part()
         self._lengths = examples.corpus.lengths[examples.training]
         self.steps = len(self._rows(0))
 
-    def teach(self, plan: Plan, course: Course | None = None) -> tuple[PooledClassifier, History]:
+    def teach(self, plan: Plan, course: Course | None = None) -> tuple[Network, History]:
         """Build the network and teach it; its weights are those of the best validated epoch."""
         with torch.random.fork_rng(devices=[]), one_thread():
             model = self.build()
             history = train(self, plan, course)
         return model, history
 
-    def build(self) -> PooledClassifier:
+    def build(self) -> Network:
         """The network as it begins; draws from torch's random state, which it seeds."""
         torch.manual_seed(self._seed)
-        model = self._setting.build()
+        model = self._setting.build(None if self._begun is None else self._begun.encoder)
+        if self._begun is not None and isinstance(model, PretrainedClassifier):
+            model.encoder.load_state_dict(self._begun.weights)
         self.model = model
         return model
 
@@ -110,6 +121,11 @@ class TextLesson(Lesson[Batch]):
 
     def weight(self, batch: Batch) -> float:
         return float(batch.weight.sum())
+
+    def pace(self, epoch: int) -> Mapping[str, float]:
+        if not isinstance(self.model, PretrainedClassifier):
+            return {}
+        return unfrozen(["", *self.model.encoder.layers("encoder")], epoch)
 
     def validate(self) -> float:
         found = self._examples

@@ -8,7 +8,8 @@ from torch import nn
 from recurra.cells import CELLS, ConvGRU, ConvLSTM
 from recurra.errors import OptionError
 from recurra.layers import POOLINGS
-from recurra.models import PooledClassifier, WholeWords, WordFeatures
+from recurra.models import PooledClassifier, PretrainedClassifier, WholeWords, WordFeatures
+from recurra.tasks.encoder import Encoder
 from recurra.train import outline
 
 # Those that read features; the others read images.
@@ -78,8 +79,16 @@ class Setting:
             if not (isinstance(value, float | int) and 0 <= value < 1):
                 raise OptionError(f"--{_flag(name)} is {value!r}; it lies in 0 … 1")
 
-    def build(self) -> PooledClassifier:
-        """The network with weights drawn afresh."""
+    def build(self, encoder: Encoder | None = None) -> PooledClassifier | PretrainedClassifier:
+        """The network with weights drawn afresh.
+
+        Args:
+            encoder: of a language model that reads the texts in the place of words and cells.
+        """
+        if encoder is not None:
+            return PretrainedClassifier(
+                encoder.build(), self.classes, pooling=self.pooling, dropout=self.dropout
+            )
         make: Any = CELLS[self.cell]
         features = self._features()
         nn.init.normal_(features.words.weight, std=SMALL)
@@ -104,9 +113,10 @@ class Setting:
             word_dropout=self.word_dropout,
         )
 
-    def weights(self) -> int:
+    def weights(self, encoder: Encoder | None = None) -> int:
         """How many numbers the network learns, counted without drawing any."""
-        return sum(weight.numel() for weight in outline(self.build).parameters())
+        model = outline(lambda: self.build(encoder))
+        return sum(weight.numel() for weight in model.parameters())
 
 
 def _flag(name: str) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from recurra.data import Lexicon
 from recurra.errors import RecurraError, RunFolderError
+from recurra.tasks.encoder import Encoder
 from recurra.tasks.text_classify.calibration import COLDEST, HOTTEST, Calibration
 from recurra.tasks.text_classify.corpus import Reader
 from recurra.tasks.text_classify.learned import Learned
@@ -22,7 +23,7 @@ NETWORK = "network."
 ARRAYS = {"counts.features", "counts.weights", "counts.prior", "confusion"}
 KEYS = {
     *("setting", "classes", "words", "letters", "lowercase", "most_words"),
-    *("calibration", "text", "label", "shown"),
+    *("calibration", "text", "label", "shown", "encoder"),
 }
 
 
@@ -36,6 +37,7 @@ def to_json(learned: Learned) -> dict[str, Any]:
         "letters": reader.letters.to_json(),
         "lowercase": reader.lowercase,
         "most_words": reader.most_words,
+        "encoder": None if reader.encoder is None else reader.encoder.to_json(),
         "calibration": asdict(learned.calibration),
         "text": learned.text,
         "label": learned.label,
@@ -94,7 +96,7 @@ def _from_run(found: dict[str, Any], tensors: dict[str, Tensor], folder: Path) -
     own = {name.removeprefix(NETWORK): one for name, one in weights.items()}
     return Learned(
         setting=setting,
-        network=load_weights(setting.build, own, folder),
+        network=load_weights(lambda: setting.build(reader.encoder), own, folder),
         reader=reader,
         classes=classes,
         counts=_counts(tensors, len(reader.words), len(classes)),
@@ -113,7 +115,8 @@ def _reader(found: dict[str, Any]) -> Reader:
     most = found["most_words"]
     if type(most) is not int or not most >= 1:
         raise ValueError(f"most_words is {most!r}")
-    return Reader(words, letters, found["lowercase"], most)
+    encoder = None if found["encoder"] is None else Encoder.from_json(found["encoder"])
+    return Reader(words, letters, found["lowercase"], most, encoder)
 
 
 def _counts(tensors: dict[str, Tensor], words: int, classes: int) -> NaiveBayes:

@@ -1,0 +1,40 @@
+"""A language model taught for some minutes and measured on a text, beside what was published."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from bench.rows import Row
+from recurra.tasks import LanguageModel
+
+Text = Path | TextIO
+
+
+def rows(
+    case: str, model: LanguageModel, texts: tuple[Text, Text | None, Text], published: Mapping
+) -> Iterator[Row]:
+    """What the model reaches, beside the best baseline and each published figure.
+
+    Args:
+        model: not taught yet.
+        texts: to learn from, to validate on where that is not the end of the first, and to test.
+        published: `{metric: {whose: figure}}`.
+    """
+    training, valid, test = texts
+    model.fit(training, valid)
+    seconds, measures = model.history_.epochs[-1].seconds, model.measure(test)
+    for metric, figures in published.items():
+        value = measures.metrics[metric]
+        best = min(measures.baselines, key=lambda name: measures.baselines[name][metric])
+        for whose, figure in {best: measures.baselines[best][metric], **figures}.items():
+            yield Row(case, metric, value, "", whose, figure)
+    best = model.history_.best
+    yield Row(case, "validation", best.valid_loss, f"nats, epoch {best.epoch}")
+    yield Row(case, "minutes", seconds / 60, f"min, {model.history_.epochs[-1].steps} steps")
+
+
+def found(path: Path) -> bool:
+    """Whether a file is there; said where it is not."""
+    if not path.exists():
+        print(f"{path} is not there; --data FOLDER says where the forecasting data beside it is")
+    return path.exists()

@@ -1,0 +1,414 @@
+"""The estimator."""
+
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import MISSING, dataclass, field, fields, replace
+from io import StringIO
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+
+from recurra.data import Vocabulary
+from recurra.errors import OptionError
+from recurra.layers import Stream
+from recurra.models import Choice
+from recurra.tasks.estimator import Estimator, Measures, fields_from_json, fields_to_json
+from recurra.tasks.language.fitting import Fit, say
+from recurra.tasks.language.learned import Learned
+from recurra.tasks.language.measure import measured
+from recurra.tasks.language.presets import changes
+from recurra.tasks.language.sample import write_sample
+from recurra.tasks.language.scoring import STEPS, Scored
+from recurra.tasks.language.store import from_run, to_json, to_tensors
+from recurra.tasks.language.texts import Files, Given, read, read_leniently
+from recurra.tasks.language.wishes import Wishes
+from recurra.tasks.language.writer import Writer, check_length
+from recurra.tasks.learning import LEARNING, Learning
+from recurra.tasks.search import Choices, Range
+from recurra.train import Course, History, Plan, Run, Tokens, Truncated, load_run, save_run
+
+# Tokens of an answer, and of the text that a run folder shows.
+LENGTH, SAMPLE = 400, 600
+# Any token, as probable as it is.
+ANY = Choice()
+# What is written between two documents.
+BETWEEN = {"file": "\n\n", "line": "\n", "paragraph": "\n\n"}
+
+
+@dataclass
+class LanguageModel(Learning, Estimator):
+    """Learns what comes next in a text.
+
+    A text is the path of a UTF-8 file, plain or `.gz`, or several of them, or an open text. What is
+    not said is found in it, and told in a line.
+
+    After `fit`: `learned_` (network, vocabulary), `vocabulary_`, `history_` (the epochs),
+    `measures_`.
+    """
+
+    task: ClassVar[str] = "language"
+    several: ClassVar[bool] = True
+    groups: ClassVar[dict[str, tuple[str, ...]]] = {
+        "the text": ("tokens", "vocab_size", "lowercase", "document", "errors", "held_out"),
+        "the network": (
+            *("cell", "hidden_size", "num_layers", "embedding_size", "tied", "softmax"),
+            *("dropout", "layer_dropout", "input_dropout", "embedding_dropout", "weight_dropout"),
+            *("activation_penalty", "temporal_penalty", "begin"),
+        ),
+        "the learning": (
+            *("preset", "streams", "window", "variable", "probe", "label_smoothing"),
+            *LEARNING,
+        ),
+    }
+
+    tokens: Annotated[
+        Literal["auto", "bytes", "characters", "words", "bpe"],
+        "what a text is cut into; auto: characters up to 1,000 different ones, else bpe",
+    ] = "auto"
+    vocab_size: Annotated[int | None, "most words or pieces (10,000 words, 8,192 pieces)"] = None
+    lowercase: Annotated[bool, "put words into small letters"] = False
+    document: Annotated[
+        Literal["file", "line", "paragraph"], "what begins without a past: the state starts anew"
+    ] = "file"
+    errors: Annotated[
+        Literal["strict", "replace"], "bytes that are no UTF-8: refuse them, or read U+FFFD"
+    ] = "strict"
+    held_out: Annotated[
+        float, "share at the end that is not learned from: half to validate, half to test"
+    ] = 0.1
+    cell: Annotated[
+        str,
+        "recurrent cell: lstm, gru, mingru, … (docs/cells.md)",
+        Choices(("lstm", "gru", "mingru")),
+    ] = "lstm"
+    hidden_size: Annotated[int, "width of a layer, H", Choices((256, 512, 1024))] = 512
+    num_layers: Annotated[int, "cells on top of each other, L", Choices((1, 2, 3))] = 1
+    embedding_size: Annotated[int | None, "width of the table of tokens; found from H"] = None
+    tied: Annotated[
+        Literal["auto", "yes", "no"], "the table is the head's matrix too; auto: of words and bpe"
+    ] = "auto"
+    softmax: Annotated[
+        Literal["auto", "full", "adaptive"],
+        "adaptive puts rare tokens into clusters; auto: beyond 50,000 tokens",
+    ] = "auto"
+    dropout: Annotated[float, "share of what the head reads that is dropped", Range(0.0, 0.6)] = 0.2
+    layer_dropout: Annotated[
+        float | None, "share dropped between layers; that of --dropout when not given"
+    ] = None
+    input_dropout: Annotated[float, "share of what the first layer reads that is dropped"] = 0.0
+    embedding_dropout: Annotated[float, "share of tokens dropped wherever they stand"] = 0.0
+    weight_dropout: Annotated[float, "share of recurrent weights that is dropped"] = 0.0
+    activation_penalty: Annotated[float, "factor of the mean square of outputs in the loss"] = 0.0
+    temporal_penalty: Annotated[float, "factor of the mean square of their changes"] = 0.0
+    begin: Annotated[
+        str | None, "run folder of a language model to go on from: its tokens, its network"
+    ] = None
+    preset: Annotated[
+        Literal["none", "awd-lstm"], "a published recipe for all fields left as they are"
+    ] = "none"
+    streams: Annotated[int, "places of the text that are read side by side, B"] = 32
+    window: Annotated[int, "tokens through which gradients pass back, T"] = 128
+    variable: Annotated[bool, "windows of about that length, drawn anew in each epoch"] = False
+    probe: Annotated[bool, "choose streams and window by trying real steps for seconds"] = False
+    label_smoothing: Annotated[float, "share of a target that is spread over all tokens"] = 0.0
+    learning_rate: Annotated[
+        float, "the optimizer's step size, per step", Range(2e-4, 2e-2, log=True)
+    ] = field(default=2e-3, kw_only=True)
+    epochs: Annotated[int, "most passes over the data"] = field(default=20, kw_only=True)
+    schedule: Annotated[
+        Literal["decay", "constant", "cosine", "one-cycle", "plateau"],
+        "of the rate; decay holds it for three epochs, then takes .8 of the last",
+        Choices(("decay", "cosine")),
+    ] = field(default="cosine", kw_only=True)
+
+    learned_: Learned = field(init=False, repr=False, compare=False)
+    history_: History = field(init=False, repr=False, compare=False)
+    data_: dict[str, str] = field(init=False, repr=False, compare=False)
+    _checkpoint: Path | None = field(init=False, repr=False, compare=False)
+
+    def fit(
+        self, data: Given, valid: Given | None = None, course: Course | None = None
+    ) -> "LanguageModel":
+        """Learn from a text.
+
+        Its end is held out: the first half of that to stop learning in time, the second to measure
+        the model beside its baselines.
+
+        Args:
+            data: the text.
+            valid: another text, held out instead.
+            course: where checkpoints are kept, and who watches.
+
+        Raises:
+            DataError: something in the text does not fit; the message names the option.
+            OptionError: a field has a value that does not fit.
+            TrainingError: the loss is not finite.
+        """
+        plan, changed = self.plan(), self._changed()
+        if changed:
+            said = ", ".join(f"{name} {value}" for name, value in changed.items())
+            say(plan, "preset", f"{self.preset}: {said}")
+        fit = self._fit(data, valid, plan, course or Course())
+        fitted = fit.run()
+        self.data_ = {"name": fit.name, "sha256": fit.hash}
+        self.learned_, self.history_ = fitted.learned, fitted.history
+        self.measures_ = fitted.measures
+        self.interrupted_ = fitted.history.ended == "interrupted"
+        folder = None if course is None else course.folder
+        kept = folder if fitted.history.may_go_on else None
+        self._checkpoint = None if kept is None else Path(kept)
+        return self
+
+    def lesson(self, data: Given, valid: Given | None = None) -> Truncated:
+        fit = self._prepared(data, valid)
+        if hasattr(self, "learned_"):
+            return fit.lesson(deepcopy(self.learned_.network))
+        with torch.random.fork_rng(devices=[]):
+            return fit.lesson(fit.build())
+
+    def settle(self, data: Given, valid: Given | None = None) -> dict[str, Any]:
+        setting = self._prepared(data, valid).setting
+        return {
+            "embedding_size": setting.embedding_size,
+            "layer_dropout": setting.layer_dropout,
+            "vocab_size": setting.vocab_size,
+        }
+
+    def plan(self) -> Plan:
+        """The fields as the loop takes them, those of the preset among them."""
+        return Learning.plan(self._settled())
+
+    def predict(self, data: Given | None = None) -> str:
+        """The next 400 tokens of a text, drawn by the model's own seed.
+
+        Args:
+            data: what to continue; a text of its own when not given.
+        """
+        writer = self.writer(seed=self.seed)
+        if data is not None:
+            read = read_leniently(Files(data), self.learned_, self.document, self.errors)
+            writer.read_ids(read.ids)
+        return "".join(writer.write(LENGTH))
+
+    def generate(
+        self,
+        prompt: str = "",
+        *,
+        length: int | None = None,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        seed: int = 0,
+        stop: bool = True,
+        errors: str = "strict",
+        precision: str = "float32",
+    ) -> Iterator[str]:
+        """Go on from a prompt, in pieces, as they become certain; the prompt is not among them.
+
+        Args:
+            prompt: what was said before; a document's beginning when empty.
+            length: tokens at most; without end when not given.
+            temperature: what scores are divided by; 0 takes the likeliest token.
+            top_k: how many of the likeliest tokens may be drawn; 0 for all.
+            top_p: share of the probability that those have which may be drawn.
+            min_p: how likely they are at least, beside the likeliest.
+            seed: of the random numbers.
+            stop: end with the document, where documents were learned from.
+            errors: "replace" takes what is unknown as U+FFFD.
+            precision: "bfloat16" rounds the matrices of products, and is faster where they are
+                large.
+
+        Raises:
+            UnknownTokenError: a character of the prompt is unknown, and errors are strict.
+            OptionError: a number does not fit.
+        """
+        check_length(length)
+        choice = Choice(temperature, top_k, top_p, min_p)
+        writer = self.writer(prompt, choice=choice, seed=seed, errors=errors, precision=precision)
+        return writer.write(length, stop=stop)
+
+    def generate_many(
+        self,
+        prompt: str = "",
+        samples: int = 4,
+        *,
+        length: int | None = None,
+        choice: Choice = ANY,
+        seed: int = 0,
+        stop: bool = True,
+        errors: str = "strict",
+        precision: str = "float32",
+    ) -> list[str]:
+        """Several texts at once, whole: number k is what `generate` writes with the seed seed + k.
+
+        Args:
+            samples: how many.
+            length: tokens at most; may be left out where documents end.
+            choice: how a token is chosen; the other arguments are those of `generate`.
+        """
+        writer = self.writer(
+            prompt, samples=samples, choice=choice, seed=seed, errors=errors, precision=precision
+        )
+        return writer.write_all(length, stop=stop)
+
+    def writer(
+        self,
+        prompt: str = "",
+        *,
+        samples: int = 1,
+        choice: Choice = ANY,
+        seed: int = 0,
+        errors: str = "strict",
+        precision: str = "float32",
+    ) -> Writer:
+        """What writes, after a prompt: it may read and write in turns. Arguments as above."""
+        self._need("learned_")
+        seeds, between = range(seed, seed + samples), BETWEEN[self.document]
+        writer = Writer(self.learned_, choice, seeds, between=between, precision=precision)
+        writer.read(prompt, errors)
+        return writer
+
+    def stream(self, rows: int = 1) -> Stream:
+        """The network at work, token by token: `push` an id and take scores for the next one.
+
+        Nothing was read yet; `learned_.start` is the token that stands before a text.
+        """
+        self._need("learned_")
+        return Stream(self.learned_.network.as_cell(), rows)
+
+    @property
+    def vocabulary_(self) -> Vocabulary:
+        """What a token is."""
+        self._need("learned_")
+        return self.learned_.vocabulary
+
+    def measure(self, data: Given) -> Measures:
+        """Nats a token, bits per character and perplexity of a text, beside the baselines.
+
+        The state is carried from the first token to the last; unknown characters are counted, and
+        measured as the one that stands for them.
+        """
+        self._need("learned_")
+        files = Files(data)
+        found = read_leniently(files, self.learned_, self.document, self.errors)
+        return measured(self.learned_, found, f"on {files.name}")
+
+    def score(self, text: str, chunk: int | None = None, *, errors: str = "strict") -> list[Scored]:
+        """How surprising each token of a text is, after all those before it.
+
+        Before the first one stands what stands before any text: a separator where the documents
+        that were learned from had one, else a newline. Documents end as they did while learning.
+
+        Args:
+            text: the text itself.
+            chunk: tokens that the network takes at once; the answers agree to rounding.
+            errors: "replace" takes what is unknown as U+FFFD.
+
+        Raises:
+            UnknownTokenError: a character is not in the vocabulary, and errors are strict.
+        """
+        self._need("learned_")
+        if chunk is not None and chunk < 1:
+            raise OptionError(f"score: chunk is {chunk}; it is at least 1")
+        ids = self._ids(text, errors)
+        nats = chain.from_iterable(self.learned_.nats(ids, chunk or STEPS))
+        name = self.vocabulary_.name
+        return [Scored(int(i), name(int(i)), float(n)) for i, n in zip(ids[:], nats, strict=True)]
+
+    def to_text(self, answer: str) -> str:
+        return answer
+
+    def next_command(self, run: Path, data: str) -> str:
+        del data
+        return f"generate {run} --length 400"
+
+    def plot(self, answer: str | Sequence[Scored], path: str | Path, data: Any = None) -> None:
+        """Draw how surprising each token is.
+
+        Args:
+            answer: a text, as of `predict`, or what `score` said of one.
+            path: a file that ends in .png, .svg or .pdf.
+        """
+        from recurra.tasks.language.plots import draw_surprise
+
+        del data
+        self._need("learned_")
+        scored = self.score(answer, errors="replace") if isinstance(answer, str) else answer
+        draw_surprise(Path(path), [one.token for one in scored], [one.nats for one in scored])
+
+    def plot_history(self, path: str | Path) -> None:
+        """Draw training and validation loss over the epochs."""
+        from recurra.tasks.language.plots import draw_history
+
+        self._need("learned_")
+        draw_history(Path(path), self.history_)
+
+    def save(self, folder: str | Path) -> None:
+        """Write a run folder, with a picture of the training and a text of the model's own."""
+        self._need("learned_")
+        run = Run(
+            task=self.task,
+            fields=fields_to_json(self),
+            learned=to_json(self.learned_),
+            tensors=to_tensors(self.learned_),
+            history=self.history_,
+            measures=self.measures_.to_json(),
+            data=self.data_,
+            checkpoint=self._checkpoint,
+        )
+        draw = {"training.png": self.plot_history, "sample.txt": self._write_sample}
+        save_run(run, Path(folder), draw)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "LanguageModel":
+        """Read a run folder, trusting none of it.
+
+        Raises:
+            MissingFileError, RunFolderError: no run, a damaged one, or one of another task.
+        """
+        folder = Path(folder)
+        run = load_run(folder, cls.task)
+        estimator = cls(**fields_from_json(cls, run.fields, folder))
+        estimator.learned_ = from_run(run.learned, run.tensors, folder)
+        estimator.history_, estimator.data_ = run.history, run.data
+        estimator.measures_ = Measures.from_json(run.measures, folder)
+        estimator.interrupted_ = run.history.ended == "interrupted"
+        estimator._checkpoint = folder if run.history.may_go_on else None
+        return estimator
+
+    @staticmethod
+    def sample(folder: str | Path) -> Path:
+        """Write a few hundred sentences by a small grammar; the path of the file."""
+        return write_sample(Path(folder))
+
+    def _ids(self, text: str, errors: str) -> Tokens:
+        """A text as tokens."""
+        if self.document == "file" or not text.strip():
+            return self.vocabulary_.encode(text, errors)
+        return read(Files(StringIO(text)), self.vocabulary_, self.document, errors).ids
+
+    def _write_sample(self, path: Path) -> None:
+        """A text of the model's own, the same each time."""
+        own = "".join(self.writer().write(SAMPLE))
+        path.write_text(own, encoding="utf-8", newline="")
+
+    def _prepared(self, data: Given, valid: Given | None) -> Fit:
+        """All that a fit decides before it learns, in silence."""
+        return self._fit(data, valid, replace(self.plan(), quiet=True), Course())
+
+    def _fit(self, data: Given, valid: Given | None, plan: Plan, course: Course) -> Fit:
+        settled = self._settled()
+        wishes = Wishes(**{one.name: getattr(settled, one.name) for one in fields(Wishes)})
+        return Fit(data, valid, wishes, plan, course)
+
+    def _changed(self) -> dict[str, Any]:
+        """What the preset makes of fields that were left as they are by default."""
+        defaults = {one.name: one.default for one in fields(self) if one.default is not MISSING}
+        return changes(self.preset, self.get_params(), defaults)
+
+    def _settled(self) -> "LanguageModel":
+        """The fields with what the preset makes of them."""
+        return LanguageModel(**{**self.get_params(), **self._changed(), "preset": "none"})
