@@ -191,11 +191,11 @@ def test_pieces_are_as_many_as_were_asked_for():
     ("kind", "options", "said"),
     [
         ("letters", {}, 'is "letters"; it is auto, bytes, characters, words or bpe'),
-        ("bytes", {"size": 300}, "takes no --vocabulary-size"),
+        ("bytes", {"size": 300}, "takes no --vocab-size"),
         ("words", {"size": 2}, "it lies in 3 … 1048575"),
         ("bpe", {"size": 255}, "it lies in 256"),
-        ("characters", {"size": 3}, "4 distinct ones, --vocabulary-size is 3"),
-        ("bpe", {"lowercase": True}, "--lowercase goes with --vocabulary words"),
+        ("characters", {"size": 3}, "4 distinct ones, --vocab-size is 3"),
+        ("bpe", {"lowercase": True}, "--lowercase goes with --tokens words"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(kind, options, said):

@@ -1,6 +1,8 @@
-"""What pages name is there: links, folders, flags, cells."""
+"""What pages and messages name is there: links, folders, flags, cells."""
 
+import ast
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -62,14 +64,23 @@ def test_the_readme_of_a_task_names_every_file_and_no_other():
 
 
 @pytest.fixture(scope="module")
-def flags():
-    """Every flag of every command, as its help prints it, and those of the benches."""
+def commands():
+    """Every flag of every command, as its help prints it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLUMNS", "200")
         texts = [_help(["--help"]), *(_help([command, "--help"]) for command in COMMANDS)]
         texts += [_help([c, task, "--help"]) for c in ("train", "tune") for task in recurra.TASKS]
-    texts += [path.read_text() for path in (ROOT / "bench").glob("*.py")]
-    texts += [torchrun().format_help(), RAY_START]
+    return _flags(texts)
+
+
+@pytest.fixture(scope="module")
+def flags(commands):
+    """Those of the benches, and of other people's commands that pages name, as well."""
+    texts = [path.read_text() for path in (ROOT / "bench").glob("*.py")]
+    return commands | _flags([*texts, torchrun().format_help(), RAY_START])
+
+
+def _flags(texts: Iterable[str]) -> set[str]:
     return {flag for text in texts for flag in FLAG.findall(text)}
 
 
@@ -85,6 +96,16 @@ def _help(argv: list[str]) -> str:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_flags_that_a_page_names_exist(page, flags):
     assert set(FLAG.findall(page.read_text())) <= flags
+
+
+def test_flags_that_a_message_names_exist(commands):
+    for path in sorted((ROOT / "src" / "recurra").rglob("*.py")):
+        strings = [node.value for node in ast.walk(ast.parse(path.read_text())) if _is_text(node)]
+        assert _flags(strings) <= commands, path.name
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 @pytest.mark.parametrize("task", recurra.TASKS)

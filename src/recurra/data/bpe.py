@@ -171,8 +171,7 @@ def _bytes(piece: str) -> bytes:
 def _new_tokenizer(ids: dict[str, int], merges: list[tuple[str, str]]) -> "Tokenizer":
     if find_spec("tokenizers") is None:
         raise MissingPackageError(
-            "pieces of words need tokenizers; pip install 'recurra[text]', or --vocabulary "
-            "characters"
+            "pieces of words need tokenizers; pip install 'recurra[text]', or --tokens characters"
         )
     from tokenizers import Tokenizer, models, pre_tokenizers
 

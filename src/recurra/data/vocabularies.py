@@ -53,8 +53,8 @@ def fit_vocabulary(
     found = characters_of(counts)
     if kind == "characters" and size is not None and len(found.characters) > size:
         raise OptionError(
-            f"--vocabulary characters: {len(found.characters)} distinct ones, --vocabulary-size is "
-            f"{size}; make it larger, or --vocabulary bpe"
+            f"--tokens characters: {len(found.characters)} distinct ones, --vocab-size is "
+            f"{size}; make it larger, or --tokens bpe"
         )
     return found
 
@@ -75,20 +75,20 @@ def vocabulary_from_json(data: object) -> Vocabulary:
 
 def _check(kind: str, blocks: Iterable[str], size: int | None, lowercase: bool) -> None:
     if kind != "auto" and kind not in VOCABULARIES:
-        raise OptionError(f'--vocabulary is "{kind}"; it is auto, {_known()}')
+        raise OptionError(f'--tokens is "{kind}"; it is auto, {_known()}')
     if isinstance(blocks, str | Iterator):
         raise OptionError(
             f"vocabulary: blocks are a {type(blocks).__name__}; they are a list of texts, or a "
             "Text, that can be gone over again"
         )
     if lowercase and kind != "words":
-        raise OptionError(f"--lowercase goes with --vocabulary words; it is {kind}")
+        raise OptionError(f"--lowercase goes with --tokens words; it is {kind}")
     if size is not None and kind == "bytes":
-        raise OptionError("--vocabulary bytes has 256 of them; it takes no --vocabulary-size")
+        raise OptionError("--tokens bytes has 256 of them; it takes no --vocab-size")
     least = {"words": 3, "bpe": len(LETTERS), "auto": len(LETTERS)}.get(kind, 1)
     if size is not None and not least <= size <= MOST_TOKENS - 1:
         raise OptionError(
-            f"--vocabulary-size is {size}; with {kind} it lies in {least} … {MOST_TOKENS - 1}"
+            f"--vocab-size is {size}; with {kind} it lies in {least} … {MOST_TOKENS - 1}"
         )
 
 
