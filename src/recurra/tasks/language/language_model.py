@@ -1,6 +1,6 @@
 """The estimator."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import MISSING, dataclass, field, fields, replace
 from io import StringIO
@@ -10,11 +10,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 
-from recurra.data import Vocabulary
 from recurra.errors import OptionError
-from recurra.layers import Stream
-from recurra.models import Choice
-from recurra.tasks.estimator import Estimator, Measures, fields_from_json, fields_to_json
+from recurra.tasks.estimator import Measures, fields_from_json, fields_to_json
 from recurra.tasks.language.fitting import Fit, say
 from recurra.tasks.language.learned import Learned
 from recurra.tasks.language.measure import measured
@@ -24,21 +21,17 @@ from recurra.tasks.language.scoring import STEPS, Scored
 from recurra.tasks.language.store import from_run, to_json, to_tensors
 from recurra.tasks.language.texts import Files, Given, read, read_leniently
 from recurra.tasks.language.wishes import Wishes
-from recurra.tasks.language.writer import Writer, check_length
+from recurra.tasks.language.writing import Writing
 from recurra.tasks.learning import LEARNING, Learning
 from recurra.tasks.search import Choices, Range
 from recurra.train import Course, History, Plan, Run, Tokens, Truncated, load_run, save_run
 
-# Tokens of an answer, and of the text that a run folder shows.
-LENGTH, SAMPLE = 400, 600
-# Any token, as probable as it is.
-ANY = Choice()
-# What is written between two documents.
-BETWEEN = {"file": "\n\n", "line": "\n", "paragraph": "\n\n"}
+# Tokens of the text that a run folder shows.
+SAMPLE = 600
 
 
 @dataclass
-class LanguageModel(Learning, Estimator):
+class LanguageModel(Learning, Writing):
     """Learns what comes next in a text.
 
     A text is the path of a UTF-8 file, plain or `.gz`, or several of them, or an open text. What is
@@ -180,111 +173,6 @@ class LanguageModel(Learning, Estimator):
         """The fields as the loop takes them, those of the preset among them."""
         return Learning.plan(self._settled())
 
-    def predict(self, data: Given | None = None) -> str:
-        """The next 400 tokens of a text, drawn by the model's own seed.
-
-        Args:
-            data: what to continue; a text of its own when not given.
-        """
-        writer = self.writer(seed=self.seed)
-        if data is not None:
-            read = read_leniently(Files(data), self.learned_, self.document, self.errors)
-            writer.read_ids(read.ids)
-        return "".join(writer.write(LENGTH))
-
-    def generate(
-        self,
-        prompt: str = "",
-        *,
-        length: int | None = None,
-        temperature: float = 1.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        seed: int = 0,
-        stop: bool = True,
-        errors: str = "strict",
-        precision: str = "float32",
-    ) -> Iterator[str]:
-        """Go on from a prompt, in pieces, as they become certain; the prompt is not among them.
-
-        Args:
-            prompt: what was said before; a document's beginning when empty.
-            length: tokens at most; without end when not given.
-            temperature: what scores are divided by; 0 takes the likeliest token.
-            top_k: how many of the likeliest tokens may be drawn; 0 for all.
-            top_p: share of the probability that those have which may be drawn.
-            min_p: how likely they are at least, beside the likeliest.
-            seed: of the random numbers.
-            stop: end with the document, where documents were learned from.
-            errors: "replace" takes what is unknown as U+FFFD.
-            precision: "bfloat16" rounds the matrices of products, and is faster where they are
-                large.
-
-        Raises:
-            UnknownTokenError: a character of the prompt is unknown, and errors are strict.
-            OptionError: a number does not fit.
-        """
-        check_length(length)
-        choice = Choice(temperature, top_k, top_p, min_p)
-        writer = self.writer(prompt, choice=choice, seed=seed, errors=errors, precision=precision)
-        return writer.write(length, stop=stop)
-
-    def generate_many(
-        self,
-        prompt: str = "",
-        samples: int = 4,
-        *,
-        length: int | None = None,
-        choice: Choice = ANY,
-        seed: int = 0,
-        stop: bool = True,
-        errors: str = "strict",
-        precision: str = "float32",
-    ) -> list[str]:
-        """Several texts at once, whole: number k is what `generate` writes with the seed seed + k.
-
-        Args:
-            samples: how many.
-            length: tokens at most; may be left out where documents end.
-            choice: how a token is chosen; the other arguments are those of `generate`.
-        """
-        writer = self.writer(
-            prompt, samples=samples, choice=choice, seed=seed, errors=errors, precision=precision
-        )
-        return writer.write_all(length, stop=stop)
-
-    def writer(
-        self,
-        prompt: str = "",
-        *,
-        samples: int = 1,
-        choice: Choice = ANY,
-        seed: int = 0,
-        errors: str = "strict",
-        precision: str = "float32",
-    ) -> Writer:
-        """What writes, after a prompt: it may read and write in turns. Arguments as above."""
-        self._need("learned_")
-        seeds, between = range(seed, seed + samples), BETWEEN[self.document]
-        writer = Writer(self.learned_, choice, seeds, between=between, precision=precision)
-        writer.read(prompt, errors)
-        return writer
-
-    def stream(self, rows: int = 1) -> Stream:
-        """The network at work, token by token: `push` an id and take scores for the next one.
-
-        Nothing was read yet; `learned_.start` is the token that stands before a text.
-        """
-        self._need("learned_")
-        return Stream(self.learned_.network.as_cell(), rows)
-
-    @property
-    def vocabulary_(self) -> Vocabulary:
-        """What a token is."""
-        self._need("learned_")
-        return self.learned_.vocabulary
-
     def measure(self, data: Given) -> Measures:
         """Nats a token, bits per character and perplexity of a text, beside the baselines.
 
@@ -317,9 +205,6 @@ class LanguageModel(Learning, Estimator):
         nats = chain.from_iterable(self.learned_.nats(ids, chunk or STEPS))
         name = self.vocabulary_.name
         return [Scored(int(i), name(int(i)), float(n)) for i, n in zip(ids[:], nats, strict=True)]
-
-    def to_text(self, answer: str) -> str:
-        return answer
 
     def next_command(self, run: Path, data: str) -> str:
         del data
