@@ -86,11 +86,11 @@ def _about(checkpoint: "Checkpoint", folder: Path) -> dict[str, Any]:
     from recurra.errors import RunFolderError
 
     about = checkpoint.facts.get("about")
-    kinds = {"task": str, "fields": dict, "data": str | list, "valid": str | None}
+    kinds = {"task": str, "fields": dict, "valid": str | None}
     if (
         not isinstance(about, dict)
         or not all(name in about and isinstance(about[name], kind) for name, kind in kinds.items())
-        or not all(isinstance(each, str) for each in _files(about["data"]))
+        or not _files(about.get("data"))
     ):
         raise RunFolderError(
             f"{folder}: its checkpoint does not say what it learns from; go on in Python, with "
@@ -99,8 +99,12 @@ def _about(checkpoint: "Checkpoint", folder: Path) -> dict[str, Any]:
     return about
 
 
-def _files(data: Source) -> list[str]:
-    return [data] if isinstance(data, str) else data
+def _files(data: object) -> list[str]:
+    """The files that a checkpoint names; none where it holds something else."""
+    found = [data] if isinstance(data, str) else data
+    if isinstance(found, list) and all(isinstance(each, str) for each in found):
+        return found
+    return []
 
 
 def _changes(
