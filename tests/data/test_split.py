@@ -37,6 +37,14 @@ def test_parts_are_the_whole_and_a_file_has_the_same(place, ids, valid, test):
     assert abs(len(parts.test) - len(ids) * test) <= 0.1 * len(ids) * test + 1
 
 
+def test_a_part_of_a_file_is_split_without_being_read(place):
+    tokens = write_tokens(place, [np.arange(100)], "uint8")
+    inner = split_tokens(split_tokens(tokens, 0.5).valid, 0.0, 0.5)
+    assert isinstance(inner.test, Part)
+    np.testing.assert_array_equal(inner.train[:], np.arange(50, 75))
+    np.testing.assert_array_equal(inner.test[:], np.arange(75, 100))
+
+
 def test_a_cut_goes_to_the_end_that_is_near():
     ids = np.ones(1000, np.uint8)
     ids[[700, 895, 909]] = 7

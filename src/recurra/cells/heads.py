@@ -25,7 +25,8 @@ def count(where: str, width: int, num_heads: int | None) -> int:
 
 def divided(x: Tensor, *parts: int) -> Tensor:
     """The last dimension as parts of equal width, such as heads: (…, N V) as (…, N, V)."""
-    return x.unflatten(-1, (*parts, -1))  # type: ignore[no-untyped-call, no-any-return]
+    apart: Tensor = x.unflatten(-1, (*parts, -1))
+    return apart
 
 
 def unit(x: Tensor, eps: float = 1e-6) -> Tensor:

@@ -165,7 +165,8 @@ def _pairs(decay: Tensor, rows: Tensor, columns: Tensor) -> _Pairs:
 
 def _split(part: Tensor, dim: int, *sizes: int) -> Tensor:
     """One dimension as several."""
-    return part.unflatten(dim, sizes)  # type: ignore[no-untyped-call, no-any-return]
+    apart: Tensor = part.unflatten(dim, sizes)
+    return apart
 
 
 def _halves(part: Tensor, dim: int) -> tuple[Tensor, Tensor]:

@@ -145,7 +145,7 @@ class Whole:
         return y, self.tail(long, W - 1)
 
     def scan(self, keep: Tensor, add: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        keep, add = torch.broadcast_tensors(keep, add)  # type: ignore[no-untyped-call]
+        keep, add = torch.broadcast_tensors(keep, add)
         if self.native:
             y, state = self.run(SCAN.step, ScanInputs(keep, add), ScanState(h))
             return y, state.h
@@ -156,8 +156,8 @@ class Whole:
         return y, self.last(y, h)
 
     def scan_complex(self, keep: Pair, add: Pair, h: Pair) -> tuple[Pair, Pair]:
-        keeps = torch.broadcast_tensors(*keep, *add)[:2]  # type: ignore[no-untyped-call]
-        adds = torch.broadcast_tensors(*add, keeps[0])[:2]  # type: ignore[no-untyped-call]
+        keeps = torch.broadcast_tensors(*keep, *add)[:2]
+        adds = torch.broadcast_tensors(*add, keeps[0])[:2]
         if self.native:
             y, state = self.run(TURN.step, TurnInputs(*keeps, *adds), TurnState(*h))
             real, imag = y.unbind(-1)

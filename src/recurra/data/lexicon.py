@@ -79,8 +79,6 @@ class Lexicon:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Lexicon) and self.words == other.words
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         return f"Lexicon({len(self.words)} words)"
 

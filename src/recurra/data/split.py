@@ -45,6 +45,10 @@ class Part:
 
     __iter__ = None
 
+    def part(self, begin: int, end: int) -> "Part":
+        """A part of the part."""
+        return Part(self.whole, self._begin + begin, self._begin + end)
+
     def __repr__(self) -> str:
         return f"Part({self.whole!r}, {self._begin} … {self._begin + self._count})"
 
@@ -61,7 +65,7 @@ class Parts(NamedTuple):
 
 
 def split_tokens(
-    tokens: NDArray[Any] | Tokens,
+    tokens: Some | Tokens,
     valid: float = 0.1,
     test: float = 0.0,
     ends: Sequence[int | None] = (),
@@ -100,13 +104,13 @@ def split_tokens(
     return Parts(*(_part(tokens, begin, end) for begin, end in edges))
 
 
-def _part(tokens: NDArray[Any] | Tokens, begin: int, end: int) -> Some:
+def _part(tokens: Some | Tokens, begin: int, end: int) -> Some:
+    if isinstance(tokens, Part):
+        return tokens.part(begin, end)
     return Part(tokens, begin, end) if isinstance(tokens, Tokens) else tokens[begin:end]
 
 
-def _moved(
-    tokens: NDArray[Any] | Tokens, cuts: tuple[int, int, int], ends: Sequence[int | None]
-) -> int:
+def _moved(tokens: Some | Tokens, cuts: tuple[int, int, int], ends: Sequence[int | None]) -> int:
     """The middle one of three cuts, put after an end that is near."""
     before, cut, after = cuts
     near = min(MOST_NEAR, int(NEAR * min(cut - before, after - cut)))

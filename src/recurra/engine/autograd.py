@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
 
 from recurra.engine import eager, native
+from recurra.engine.applied import Applied
 from recurra.engine.call import Call, Part, columns_of, forward, run_all, split
 from recurra.engine.collector import waiting
 from recurra.engine.machine import Gradients, Machine, Task, aligned, memory
@@ -102,6 +103,8 @@ def uncast(backward: Callable[..., Result]) -> Callable[..., Result]:
 
 class Native(torch.autograd.Function):
     """The outputs of all parts side by side, and their last states; as `forward` gives them."""
+
+    apply: ClassVar[Applied]
 
     @staticmethod
     def forward(
@@ -206,6 +209,8 @@ def _backward(backs: list[Back], *, spent: bool) -> list[list[Tensor | None]]:
 class Planned(torch.autograd.Function):
     """The same in plain torch."""
 
+    apply: ClassVar[Applied]
+
     @staticmethod
     def forward(ctx: Any, call: Call, wanted: Wanted, *tensors: Tensor) -> tuple[Tensor, ...]:
         plan = call.traced.plan(wanted)
@@ -242,11 +247,11 @@ def serve(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
     try:
         made = machine(call.traced, call.traced.dtype, wanted, call.packing)
         parts = [Part(call, made, made.parts(call.rows))]
-        found = Native.apply(parts, False, *tensors)  # type: ignore[no-untyped-call]  # torch's
+        found = Native.apply(parts, False, *tensors)
     except NotNativeError as reason:
         # Without the library all of it runs so, which is said once.
         say_plain(call.name, reason, "trains" if native.library() else "runs")
-        found = Planned.apply(call, wanted, *tensors)  # type: ignore[no-untyped-call]  # too
+        found = Planned.apply(call, wanted, *tensors)
     return found
 
 

@@ -8,7 +8,7 @@ bit of a result. A gradient of a gradient comes from plain torch.
 
 from array import array
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recurra.engine import native
+from recurra.engine.applied import Applied
 from recurra.engine.autograd import uncast
 from recurra.engine.look import TENSORS
 from recurra.engine.machine import blank
@@ -42,7 +43,7 @@ def dense(
     if autocasts("cpu") or not serves(x, w, b):
         return F.linear(x, w, b)
     flat = x.reshape(prod(x.shape[:-1]), x.shape[-1])
-    made: Tensor = _Dense.apply(flat, w, b)  # type: ignore[no-untyped-call]
+    made: Tensor = _Dense.apply(flat, w, b)
     return made.view(*x.shape[:-1], len(w))
 
 
@@ -56,6 +57,8 @@ def serves(*given: Tensor | None) -> bool:
 
 
 class _Dense(torch.autograd.Function):
+    apply: ClassVar[Applied]
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, w)
@@ -91,7 +94,7 @@ def _sums(a: Tensor, b: Tensor, product: bool, total: bool) -> tuple[Tensor | No
     c = blank(sizes, a.dtype) if product else None
     sums = a.new_empty(sizes[0]) if total else None
     if len(a) == 0:
-        return (None if each is None else each.zero_() for each in (c, sums))  # type: ignore[return-value]
+        return None if c is None else c.zero_(), None if sums is None else sums.zero_()
     places = (a.data_ptr(), a.stride(0), b.data_ptr(), b.stride(0), address(c), address(sums))
     job = array("q", (a.dtype == torch.float64, len(a), *sizes, *places))
     native.sums(job, torch.get_num_threads())

@@ -8,13 +8,14 @@ Each batch row and head has a state S (K, V) of its own. The loops are native, f
 """
 
 from array import array
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from recurra.engine import native
+from recurra.engine.applied import Applied
 from recurra.engine.autograd import asked, uncast
 from recurra.engine.look import TENSORS
 from recurra.engine.machine import aligned, blank, memory
@@ -63,7 +64,7 @@ def matrix(
     lengths = None if lengths is None else lengths.contiguous()
     reset = None if reset is None else reset.contiguous()
     if torch.is_grad_enabled() and any(each.requires_grad for each in tensors):
-        o, last = _Matrix.apply(lengths, reset, *given)  # type: ignore[no-untyped-call]
+        o, last = _Matrix.apply(lengths, reset, *given)
         return o, last
     return _forward(given, lengths, reset, training=False)[:2]
 
@@ -175,6 +176,8 @@ def _like(tensor: Tensor) -> Tensor:
 
 
 class _Matrix(torch.autograd.Function):
+    apply: ClassVar[Applied]
+
     @staticmethod
     def forward(
         ctx: Any, lengths: Tensor | None, reset: Tensor | None, *given: Any

@@ -8,7 +8,7 @@ gradient comes from plain torch.
 import struct
 from array import array
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 import torch
 from jaxtyping import Float, Int64
@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recurra.engine import native
+from recurra.engine.applied import Applied
 from recurra.engine.autograd import uncast
 from recurra.engine.dense import address, rows, serves, vector
 from recurra.engine.machine import blank
@@ -49,7 +50,7 @@ def nats(
         return None
     if not given.learn():
         return _run(given, NOTHING).total
-    total: Tensor = _Nats.apply(*given)  # type: ignore[no-untyped-call]
+    total: Tensor = _Nats.apply(*given)
     return total
 
 
@@ -122,6 +123,8 @@ def _run(given: Given, needs: Sequence[bool]) -> Found:
 
 
 class _Nats(torch.autograd.Function):
+    apply: ClassVar[Applied]
+
     @staticmethod
     def forward(ctx: Any, *given: Any) -> Tensor:
         *tensors, ctx.smoothing, ctx.tiles = given

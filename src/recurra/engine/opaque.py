@@ -55,14 +55,15 @@ def run(
     elif torch.compiler.is_compiling():
         y, *last, _ = ops.train(tensors, lengths, name, reverse, needs)
     else:
-        made = ops.Transformed.apply(lengths, name, reverse, needs, *tensors)  # type: ignore[no-untyped-call]
+        made = ops.Transformed.apply(lengths, name, reverse, needs, *tensors)
         y, *last, _ = made
     return y, refill(state, last)
 
 
 def _constant(function: F) -> F:
     """`torch.compiler.assume_constant_result`, without the second that its import takes."""
-    function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    marked: Any = function
+    marked._dynamo_marked_constant = True
     return function
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 from torch.utils._python_dispatch import _disable_current_modes
 
 from recurra.engine import eager, native
+from recurra.engine.applied import Applied
 from recurra.engine.autograd import asked, machine
 from recurra.engine.call import Call
 from recurra.engine.graph import Node, ancestors
@@ -254,6 +255,7 @@ train.register_autograd(_backward, setup_context=_setup)
 class Transformed(torch.autograd.Function):
     """`train` for the transforms of torch.func, which do not see how an operation is registered."""
 
+    apply: ClassVar[Applied]
     generate_vmap_rule = True
 
     @staticmethod
@@ -273,7 +275,7 @@ class Transformed(torch.autograd.Function):
         tensors, (kept, *lengths) = ctx.saved_tensors[: ctx.count], ctx.saved_tensors[ctx.count :]
         given = (*tensors, kept, *cotangents[:-1])
         ragged = lengths[0] if lengths else None
-        made = TransformedBack.apply(ragged, ctx.count, *ctx.options, *given)  # type: ignore[no-untyped-call]
+        made = TransformedBack.apply(ragged, ctx.count, *ctx.options, *given)
         found = iter(made)
         every = [next(found) if yes else None for yes in ctx.options[-1]]
         return (None, None, None, None, *asked(every, ctx.needs_input_grad[4:]))
@@ -282,6 +284,7 @@ class Transformed(torch.autograd.Function):
 class TransformedBack(torch.autograd.Function):
     """`backward`, likewise."""
 
+    apply: ClassVar[Applied]
     generate_vmap_rule = True
 
     @staticmethod

@@ -9,7 +9,8 @@ plan natively, or in plain torch where the library cannot.
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from types import MethodType
+from typing import Any, TypeVar, cast
 
 import torch
 from jaxtyping import Bool, Int64, Shaped
@@ -236,7 +237,7 @@ def _traced(
     except NotNativeError as reason:
         if packing is Packing.HALF:
             raise OptionError(f"run: weights is {torch.bfloat16}, but {reason}") from None
-        say_plain(type(step.__self__).__name__, reason)  # type: ignore[attr-defined]  # a method
+        say_plain(type(cast(MethodType, step).__self__).__name__, reason)
         return None
     return y, refill(state, last)
 

@@ -39,7 +39,8 @@ def _map(tree: Tree, found: list[Tensor]) -> Tree:
     if isinstance(tree, Shared):
         if tree.value is not None:
             found.append(tree.value)
-        return Shared(None)  # type: ignore[arg-type]  # a blank, which only traces see
+        # A blank, which only traces see.
+        return rebuilt(tree, [None])
     if not isinstance(tree, tuple):
         return tree
     return rebuilt(tree, [_map(each, found) for each in tree])

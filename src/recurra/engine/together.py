@@ -78,7 +78,7 @@ def _together(
         return None
     tensors = [each for _, own in calls for each in own]
     if training:
-        made = autograd.Native.apply(parts, time_first, *tensors)  # type: ignore[no-untyped-call]
+        made = autograd.Native.apply(parts, time_first, *tensors)
     else:
         made = forward(parts, tensors, [None] * len(parts), time_first=time_first)
     y, *last = made

@@ -8,7 +8,7 @@ nothing is compiled: it takes milliseconds.
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from recurra.engine.applied import Applied
 from recurra.engine.tree import Tree, leaves, tree_map
 from recurra.errors import StepError
 
@@ -79,11 +80,11 @@ class Recording:
     written: str = ""  # the line that first wrote into a buffer
 
 
-class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types here
+class Recorder(TorchDispatchMode):
     """Writes down every operation, and knows every tensor by its memory."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # nor here
+        TorchDispatchMode.__init__(self)
         self.recording = Recording()
         self.known: dict[tuple[Any, ...], int] = {}
         self.fresh = False
@@ -245,6 +246,8 @@ def _weight(tensor: Tensor) -> Tensor:
 class _Seed(torch.autograd.Function):
     """A number whose gradient by some tensors is given."""
 
+    apply: ClassVar[Applied]
+
     @staticmethod
     def forward(ctx: Any, cotangents: list[Tensor], *outputs: Tensor) -> Tensor:
         ctx.cotangents = cotangents
@@ -268,9 +271,7 @@ def _differentiate(
     gradients: list[Tensor | None] = [None] * len(wanted)
     if reached and wanted:
         # With cotangents of its own, `grad` would import torch's symbolic shapes: .3 s.
-        seed: Tensor = _Seed.apply(  # type: ignore[no-untyped-call]  # torch's
-            [cotangents[k] for k in reached], *(outputs[k] for k in reached)
-        )
+        seed: Tensor = _Seed.apply([cotangents[k] for k in reached], *(outputs[k] for k in reached))
         recorder.declare(seed)
         with recorder:
             gradients = list(torch.autograd.grad(seed, wanted, allow_unused=True))

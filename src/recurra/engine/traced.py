@@ -222,7 +222,8 @@ def _whole(tensor: Tensor) -> bool:
 def _no_hooks() -> AbstractContextManager[object]:
     """Hooks on what autograd saves, such as those of a checkpoint, are about runs, not traces."""
     # Inside torch.func there are none, and none may be set.
-    if not torch._C._autograd._saved_tensors_hooks_is_enabled():  # type: ignore[attr-defined]
+    autograd: Any = torch._C._autograd
+    if not autograd._saved_tensors_hooks_is_enabled():
         return nullcontext()
     return saved_tensors_hooks(_itself, _itself)
 
@@ -240,8 +241,7 @@ def outline(tree: Tree, lead: int = 1) -> Hashable:
 
 def _settings(module: nn.Module) -> tuple[Hashable, bool]:
     """Everything plain that a step may read, and whether that is all that it may read."""
-    kind: Hashable = type(module)  # type: ignore[assignment]  # classes do hash
-    found = [kind]
+    found: list[Any] = [type(module)]
     whole = True
     for key, value in vars(module).items():
         if key not in MODULE_OWN:

@@ -109,7 +109,7 @@ class Adaptive(Head):
     def _within(self, c: int, h: Tensor) -> tuple[Tensor, Tensor]:
         """What the softmax of a cluster reads, and its matrix."""
         down, up = self.tail[c].children()
-        return down(h), up.weight  # type: ignore[return-value]
+        return down(h), up.get_parameter("weight")
 
 
 def _check(cutoffs: Sequence[int], vocab_size: int, shrink: float) -> None:

@@ -14,8 +14,8 @@ Source: Merity, Keskar and Socher, "Regularizing and Optimizing LSTM Language Mo
 arXiv:1708.02182, section 4 (noise and penalties).
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -166,8 +166,8 @@ class LanguageNetwork(nn.Module):
 
     def as_cell(self) -> Stack:
         """The same weights from token to scores, without noise: for a `Stream`, in evaluation."""
-        table, *layers = self.body.layers
-        return Stack([table, *map(_plain, layers), self.head]).train(self.training)  # type: ignore[list-item]
+        table, *layers = cast(Iterable[Cell[Any]], self.body.layers)
+        return Stack([table, *map(_plain, layers), self.head]).train(self.training)
 
     def _read(
         self, x: Tensor, state: State, reset: Tensor | None, checkpoint: int | None
@@ -206,7 +206,7 @@ def _check_recurrent(cell: Cell[Any]) -> None:
         )
 
 
-def _plain(layer: nn.Module) -> nn.Module:
+def _plain(layer: Cell[Any]) -> Cell[Any]:
     """What stands inside of what drops."""
     while isinstance(layer, LockedDropout | WeightDrop):
         layer = layer.cell

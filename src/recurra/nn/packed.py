@@ -5,12 +5,13 @@ two is the gradient of the other.
 """
 
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+from recurra.engine.applied import Applied
 from recurra.engine.machine import blank
 
 
@@ -48,7 +49,7 @@ def unpack(data: Tensor, rows: Packing) -> Tensor:
     """(N, F) to (B, T, F), step after step in memory; past a row's end anything."""
     if rows.steps is None:
         return data.view(rows.T, rows.B, data.shape[1]).transpose(0, 1)
-    found: Tensor = Unpack.apply(data, rows.steps, rows.B, rows.T)  # type: ignore[no-untyped-call]
+    found: Tensor = Unpack.apply(data, rows.steps, rows.B, rows.T)
     return found
 
 
@@ -56,12 +57,14 @@ def pack(y: Tensor, rows: Packing) -> Tensor:
     """(B, T, H) to (N, H)."""
     if rows.steps is None:
         return y.transpose(0, 1).reshape(rows.B * rows.T, y.shape[2])
-    found: Tensor = Pack.apply(y, rows.steps)  # type: ignore[no-untyped-call]
+    found: Tensor = Pack.apply(y, rows.steps)
     return found
 
 
 class Unpack(torch.autograd.Function):
     """See `unpack`."""
+
+    apply: ClassVar[Applied]
 
     @staticmethod
     def forward(ctx: Any, data: Tensor, steps: Tensor, B: int, T: int) -> Tensor:
@@ -71,11 +74,13 @@ class Unpack(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        return Pack.apply(gradient, ctx.steps), None, None, None  # type: ignore[no-untyped-call]
+        return Pack.apply(gradient, ctx.steps), None, None, None
 
 
 class Pack(torch.autograd.Function):
     """See `pack`."""
+
+    apply: ClassVar[Applied]
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, steps: Tensor) -> Tensor:
@@ -86,4 +91,4 @@ class Pack(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        return Unpack.apply(gradient, ctx.steps, *ctx.rows), None  # type: ignore[no-untyped-call]
+        return Unpack.apply(gradient, ctx.steps, *ctx.rows), None

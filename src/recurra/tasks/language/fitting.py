@@ -20,13 +20,14 @@ from recurra.tasks.language.texts import (
     Files,
     Given,
     Read,
+    Stored,
     characters_in,
     count_of,
     hash_of,
     read,
 )
 from recurra.tasks.language.wishes import Wishes
-from recurra.train import Course, History, Plan, Tokens, Truncated, this_part, train
+from recurra.train import Course, History, Plan, Truncated, this_part, train
 
 # A text with fewer tokens is none to learn from.
 FEWEST = 100
@@ -146,7 +147,7 @@ class Fit:
                 raise
             return read(files, vocabulary, wishes.document, "replace")
 
-    def _divide(self) -> tuple[Tokens, Tokens, Tokens]:
+    def _divide(self) -> tuple[Stored, Stored, Stored]:
         """What is learned from, validated and tested on."""
         if len(self.text.ids) < FEWEST:
             raise DataError(
@@ -156,11 +157,11 @@ class Fit:
         ends = (self.vocabulary.separator, self.vocabulary.newline)
         if self._held is None:
             share = self.wishes.held_out / 2
-            parts = split_tokens(self.text.ids, share, share, ends)  # type: ignore[arg-type]
-            training: Tokens = parts.train
+            parts = split_tokens(self.text.ids, share, share, ends)
+            training: Stored = parts.train
         else:
             held = self._ids(self._held, self.vocabulary)
-            half = split_tokens(held.ids, 0.0, 0.5, ends)  # type: ignore[arg-type]
+            half = split_tokens(held.ids, 0.0, 0.5, ends)
             parts, training = half._replace(valid=half.train), self.text.ids
         self._say(
             "split",
@@ -169,7 +170,7 @@ class Fit:
         )
         return training, parts.valid, parts.test
 
-    def _part(self, ids: Tokens) -> Read:
+    def _part(self, ids: Stored) -> Read:
         return self.text._replace(ids=ids)
 
     def _shape(self) -> Setting:

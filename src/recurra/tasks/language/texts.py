@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data import Text, Vocabulary, encode_files
+from recurra.data import Part, Text, Vocabulary, encode_files
+from recurra.data import Tokens as TokenFile
 from recurra.errors import DataError, UnknownTokenError
 from recurra.tasks.language.learned import Learned
 from recurra.train import Tokens
@@ -27,6 +28,8 @@ class Open(Protocol):
 # A path, several, or an open text.
 Given: TypeAlias = str | Path | Sequence[str | Path] | Open
 Ids = NDArray[Any]
+# Ids of a text, in memory or in a file.
+Stored: TypeAlias = Ids | TokenFile | Part
 # Ids that are looked at together.
 CHUNK = 1 << 22
 
@@ -42,7 +45,7 @@ class Read(NamedTuple):
     """
 
     name: str
-    ids: Tokens
+    ids: Stored
     separated: bool
     strange: str = ""
 
