@@ -3,6 +3,7 @@
 from recurra.engine.dense import dense
 from recurra.engine.explain import explain
 from recurra.engine.matrix import matrix
+from recurra.engine.native import tiles
 from recurra.engine.nats import each_nats, nats, plain_nats
 from recurra.engine.opaque import watched
 from recurra.engine.place import NotNativeError
@@ -42,6 +43,7 @@ __all__ = [
     "say_plain",
     "stage",
     "taken",
+    "tiles",
     "together",
     "tree_map",
     "watched",

@@ -65,7 +65,7 @@ def level() -> str | None:
 
 
 def tiles() -> bool:
-    """Whether products can be computed on tiles."""
+    """Whether products in bfloat16 run on tiles here, many times as fast as in float32."""
     return level() == "amx"
 
 

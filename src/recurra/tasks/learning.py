@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+from recurra.engine import tiles
 from recurra.tasks.search import Choices, Range
 from recurra.train import Plan, Recipe, this_part
 
@@ -46,7 +47,8 @@ class Learning:
     accumulate: Annotated[int, "batches whose gradients make one step"] = 1
     average: Annotated[float | None, "what a running mean of the weights keeps a step"] = None
     precision: Annotated[
-        Literal["float32", "bfloat16"], "of products while learning, by autocast"
+        Literal["auto", "float32", "bfloat16"],
+        "of products while learning, by autocast; auto: bfloat16 where the processor has tiles",
     ] = "float32"
 
     def settle(self, data: Any, valid: Any = None) -> dict[str, Any]:
@@ -65,6 +67,9 @@ class Learning:
         Raises:
             OptionError: a field has a value that does not fit.
         """
+        precision = self.precision
+        if precision == "auto":
+            precision = "bfloat16" if tiles() else "float32"
         recipe = Recipe(
             learning_rate=self.learning_rate,
             optimizer=self.optimizer,
@@ -75,7 +80,7 @@ class Learning:
             clip_by=self.clip_by,
             accumulate=self.accumulate,
             average=self.average,
-            precision=self.precision,
+            precision=precision,
         )
         return Plan(
             recipe=recipe,

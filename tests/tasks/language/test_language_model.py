@@ -124,6 +124,14 @@ def test_what_is_found_is_told_in_lines(capsys):
     assert lines[4] == "streams   4, windows of 16 tokens: the text is short for 32 and 128"
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_products_are_in_bfloat16_where_that_is_fast(monkeypatch, there):
+    monkeypatch.setattr("recurra.tasks.learning.tiles", lambda: there)
+    assert LanguageModel().plan().recipe.precision == ("bfloat16" if there else "float32")
+    assert LanguageModel(precision="float32").plan().recipe.precision == "float32"
+    assert LanguageModel(precision="bfloat16").plan().recipe.precision == "bfloat16"
+
+
 def test_a_preset_gives_what_the_user_did_not():
     model = LanguageModel(preset="awd-lstm", hidden_size=8, learning_rate=10.0)
     plan, fit = model.plan(), model._prepared(StringIO(said()), None)

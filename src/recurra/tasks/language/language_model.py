@@ -116,6 +116,11 @@ class LanguageModel(Learning, Writing):
         Choices(("decay", "cosine")),
     ] = field(default="cosine", kw_only=True)
 
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        "of products while learning, by autocast; auto: bfloat16 where the processor has tiles",
+    ] = field(default="auto", kw_only=True)
+
     learned_: Learned = field(init=False, repr=False, compare=False)
     history_: History = field(init=False, repr=False, compare=False)
     data_: dict[str, str] = field(init=False, repr=False, compare=False)
