@@ -67,6 +67,22 @@ def test_the_loss_is_that_of_the_scores(head, library, monkeypatch):
     torch.testing.assert_close(head.each(h, targets).sum(), found)
 
 
+@pytest.mark.parametrize(
+    "make", [lambda: Tied(Embedding(300, 96), 200), lambda: Adaptive(200, 3000, [100, 600])]
+)
+def test_the_number_of_threads_changes_no_bit_of_a_projection(make):
+    head, h, found = make(), torch.randn(2000, 200, requires_grad=True), []
+    targets = torch.randint(head.output_size, (2000,))
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            loss = head.nats(h, targets)
+            found.append((loss, *gradients(loss, head, h)))
+    finally:
+        torch.set_num_threads(1)
+    assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))
+
+
 def test_probabilities_add_up_to_one_and_targets_at_a_time_are_what_the_step_says(head):
     h, _ = rows(2, 1)
     every = torch.arange(V).expand(2, V)

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from recurra.cells.cell import Context
 from recurra.cells.check import positive
+from recurra.engine import dense
 from recurra.errors import OptionError
 from recurra.layers.head import Head
 from recurra.layers.vocabulary import check_targets, vocabulary_each, vocabulary_nats
@@ -108,8 +109,8 @@ class Adaptive(Head):
 
     def _within(self, c: int, h: Tensor) -> tuple[Tensor, Tensor]:
         """What the softmax of a cluster reads, and its matrix."""
-        down, up = self.tail[c].children()
-        return down(h), up.get_parameter("weight")
+        down, up = (each.get_parameter("weight") for each in self.tail[c].children())
+        return dense(h, down), up
 
 
 def _check(cutoffs: Sequence[int], vocab_size: int, shrink: float) -> None:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from recurra.cells.cell import Context
 from recurra.cells.check import positive
+from recurra.engine import dense
 from recurra.layers.embedding import Embedding
 from recurra.layers.head import Head
 from recurra.layers.vocabulary import vocabulary_each, vocabulary_nats
@@ -52,19 +53,20 @@ class Tied(Head):
     def step(
         self, x: Float[Tensor, "B ... H"], state: tuple[()], context: Context = None
     ) -> tuple[Float[Tensor, "B ... V"], tuple[()]]:
-        return F.linear(self._as_wide(x), self.embedding.weight, self.bias), ()
+        wide = x if self.project is None else self.project(x)
+        return F.linear(wide, self.embedding.weight, self.bias), ()
 
     def nats(
         self, h: Float[Tensor, "*rows H"], targets: Int[Tensor, "*rows"], smoothing: float = 0.0
     ) -> Float[Tensor, ""]:
         w = self.embedding.weight
-        return vocabulary_nats(self._as_wide(h), w, self.bias, targets, smoothing=smoothing)
+        return vocabulary_nats(self._widened(h), w, self.bias, targets, smoothing=smoothing)
 
     def each(
         self, h: Float[Tensor, "*rows H"], targets: Int[Tensor, "*rows"]
     ) -> Float[Tensor, "*rows"]:
-        return vocabulary_each(self._as_wide(h), self.embedding.weight, self.bias, targets)
+        return vocabulary_each(self._widened(h), self.embedding.weight, self.bias, targets)
 
-    def _as_wide(self, h: Tensor) -> Tensor:
-        """h as wide as the table."""
-        return h if self.project is None else self.project(h)
+    def _widened(self, h: Tensor) -> Tensor:
+        """h as wide as the table, and its gradients the same on any number of threads."""
+        return h if self.project is None else dense(h, self.project.weight)

@@ -11,21 +11,9 @@
 
 #include "call.h"
 #include "recall.h"
+#include "stage_job.h"
 
 namespace recurra {
-
-// One of the programs, as the caller describes it; see api.h.
-struct StageJob {
-  void* program;  // null: a lookup, whose first argument is a table of `table_rows` rows
-  const Argument* arguments;
-  int64_t count;
-  const int64_t* inputs;  // [input_count][2] the arguments that are parts of x, and their widths
-  int64_t input_count;
-  const int64_t* states;  // [state_count][3] those of the first and the last state, and its width
-  int64_t state_count;
-  int64_t output, width;  // the argument that is y, and its width
-  int64_t table_rows;
-};
 
 // A stage with its memory; what a call of run_jobs makes anew each time stays here.
 struct Stage {
