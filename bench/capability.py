@@ -30,6 +30,8 @@ TASKS: dict[str, Callable[[Path], Task]] = {
     "rows": lambda data: digits(data, True),
     "pixels": lambda data: digits(data, False),
 }
+# Most a cell and task, where nothing is said.
+MINUTES = 5.0
 BATCH, WARM, CLIP, LOOK, TWICE = 64, 50, 1.0, 50, 2
 # A validation draw that is this good is solved; the losses are shares of the baseline.
 SOLVED = {"accuracy": 0.999, "loss": 0.002, "MSE": 0.002}
@@ -47,7 +49,9 @@ class Outcome:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How long a run may take."""
     parser.add_argument(
-        "--minutes", type=float, default=5.0, help="capability: most a cell and task (%(default)s)"
+        "--minutes",
+        type=float,
+        help="capability: most a cell and task (5); language models: in the place of their own",
     )
     parser.add_argument("--seed", type=int, default=0, help="capability: of weights and draws")
 
@@ -65,7 +69,7 @@ def run(args: argparse.Namespace) -> Iterator[Row]:
                 print(f"{case}: {data / 'long_range'} is not there; --data FOLDER says where")
                 continue
             task = make(data)
-            outcome = learn(task, family, args.minutes, args.seed)
+            outcome = learn(task, family, args.minutes or MINUTES, args.seed)
             row = Row(case, task.metric, outcome.value, task.name, "constant", task.baseline)
             row.show()
             yield row
