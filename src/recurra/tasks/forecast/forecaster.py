@@ -12,7 +12,7 @@ import torch
 
 from recurra.data import Panel, ReadOptions, read_panel
 from recurra.errors import DataError, OptionError
-from recurra.tasks.estimator import Estimator, Measures, fields_from_json, fields_to_json
+from recurra.tasks.estimator import Measures, fields_from_json
 from recurra.tasks.forecast.backtest import backtest
 from recurra.tasks.forecast.fitting import Fit, Wishes
 from recurra.tasks.forecast.learned import Learned
@@ -20,16 +20,17 @@ from recurra.tasks.forecast.network import WindowLesson
 from recurra.tasks.forecast.sample import write_sample
 from recurra.tasks.forecast.store import from_run, to_json, to_tensors
 from recurra.tasks.forecast.tables import Table, hash_of, joined, name_of, several
-from recurra.tasks.learning import LEARNING, Learning
+from recurra.tasks.learner import Learner
+from recurra.tasks.learning import LEARNING
 from recurra.tasks.parameters import Names
 from recurra.tasks.search import Choices, Multiples, Range
-from recurra.train import Course, History, Run, load_run, save_run
+from recurra.train import Course, load_run, save_run
 
 MOST_BATCH = 65_536
 
 
 @dataclass
-class Forecaster(Learning, Estimator):
+class Forecaster(Learner):
     """Predicts the next steps of every series in a table, with intervals.
 
     A table is the path of a CSV or Parquet file, or a pandas or polars frame; wide, with a column
@@ -95,9 +96,6 @@ class Forecaster(Learning, Estimator):
     ] = field(default=2e-3, kw_only=True)
 
     learned_: Learned = field(init=False, repr=False, compare=False)
-    history_: History = field(init=False, repr=False, compare=False)
-    data_: dict[str, str] = field(init=False, repr=False, compare=False)
-    _checkpoint: Path | None = field(init=False, repr=False, compare=False)
 
     def fit(
         self, data: Table, valid: Table | None = None, course: Course | None = None
@@ -123,11 +121,8 @@ class Forecaster(Learning, Estimator):
         self.data_ = {"name": name_of(data), "sha256": hash_of(panel)}
         course = replace(course, same={**course.same, "data": self.data_["sha256"]})
         fitted = Fit(panel, self._wishes(), plan, begin, course).run()
-        self.learned_, self.history_ = fitted.learned, fitted.history
-        self.measures_ = fitted.measures
-        self.interrupted_ = fitted.history.ended == "interrupted"
-        kept = course.folder if fitted.history.may_go_on else None
-        self._checkpoint = None if kept is None else Path(kept)
+        self.learned_ = fitted.learned
+        self._keep(fitted.history, fitted.measures, course)
         return self
 
     def lesson(self, data: Table, valid: Table | None = None) -> WindowLesson:
@@ -223,16 +218,7 @@ class Forecaster(Learning, Estimator):
         from recurra.tasks.forecast.plots import draw_forecast, draw_history
 
         self._need("learned_")
-        run = Run(
-            task=self.task,
-            fields=fields_to_json(self),
-            learned=to_json(self.learned_),
-            tensors=to_tensors(self.learned_),
-            history=self.history_,
-            measures=self.measures_.to_json(),
-            data=self.data_,
-            checkpoint=self._checkpoint,
-        )
+        run = self._as_run(to_json(self.learned_), to_tensors(self.learned_))
         draw: dict[str, Callable[[Path], None]] = {
             "training.png": lambda path: draw_history(path, self.history_)
         }
@@ -252,11 +238,8 @@ class Forecaster(Learning, Estimator):
         folder = Path(folder)
         run = load_run(folder, cls.task)
         estimator = cls(**fields_from_json(cls, run.fields, folder))
+        estimator._take(run, folder)
         estimator.learned_ = from_run(run.learned, run.tensors, folder)
-        estimator.history_, estimator.data_ = run.history, run.data
-        estimator.measures_ = Measures.from_json(run.measures, folder)
-        estimator.interrupted_ = run.history.ended == "interrupted"
-        estimator._checkpoint = folder if run.history.may_go_on else None
         return estimator
 
     @staticmethod

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 
 from recurra.errors import OptionError
-from recurra.tasks.estimator import Measures, fields_from_json, fields_to_json
+from recurra.tasks.estimator import Measures, fields_from_json
 from recurra.tasks.language.fitting import Fit, say
 from recurra.tasks.language.learned import Learned
 from recurra.tasks.language.measure import measured
@@ -24,14 +24,14 @@ from recurra.tasks.language.wishes import Wishes
 from recurra.tasks.language.writing import Writing
 from recurra.tasks.learning import LEARNING, Learning
 from recurra.tasks.search import Choices, Range
-from recurra.train import Course, History, Plan, Run, Tokens, Truncated, load_run, save_run
+from recurra.train import Course, Plan, Tokens, Truncated, load_run, save_run
 
 # Tokens of the text that a run folder shows.
 SAMPLE = 600
 
 
 @dataclass
-class LanguageModel(Learning, Writing):
+class LanguageModel(Writing):
     """Learns what comes next in a text.
 
     A text is the path of a UTF-8 file, plain or `.gz`, or several of them, or an open text. What is
@@ -122,9 +122,6 @@ class LanguageModel(Learning, Writing):
     ] = field(default="auto", kw_only=True)
 
     learned_: Learned = field(init=False, repr=False, compare=False)
-    history_: History = field(init=False, repr=False, compare=False)
-    data_: dict[str, str] = field(init=False, repr=False, compare=False)
-    _checkpoint: Path | None = field(init=False, repr=False, compare=False)
 
     def fit(
         self, data: Given, valid: Given | None = None, course: Course | None = None
@@ -151,12 +148,8 @@ class LanguageModel(Learning, Writing):
         fit = self._fit(data, valid, plan, course or Course())
         fitted = fit.run()
         self.data_ = {"name": fit.name, "sha256": fit.hash}
-        self.learned_, self.history_ = fitted.learned, fitted.history
-        self.measures_ = fitted.measures
-        self.interrupted_ = fitted.history.ended == "interrupted"
-        folder = None if course is None else course.folder
-        kept = folder if fitted.history.may_go_on else None
-        self._checkpoint = None if kept is None else Path(kept)
+        self.learned_ = fitted.learned
+        self._keep(fitted.history, fitted.measures, course or Course())
         return self
 
     def lesson(self, data: Given, valid: Given | None = None) -> Truncated:
@@ -239,16 +232,7 @@ class LanguageModel(Learning, Writing):
     def save(self, folder: str | Path) -> None:
         """Write a run folder, with a picture of the training and a text of the model's own."""
         self._need("learned_")
-        run = Run(
-            task=self.task,
-            fields=fields_to_json(self),
-            learned=to_json(self.learned_),
-            tensors=to_tensors(self.learned_),
-            history=self.history_,
-            measures=self.measures_.to_json(),
-            data=self.data_,
-            checkpoint=self._checkpoint,
-        )
+        run = self._as_run(to_json(self.learned_), to_tensors(self.learned_))
         draw = {"training.png": self.plot_history, "sample.txt": self._write_sample}
         save_run(run, Path(folder), draw)
 
@@ -262,11 +246,8 @@ class LanguageModel(Learning, Writing):
         folder = Path(folder)
         run = load_run(folder, cls.task)
         estimator = cls(**fields_from_json(cls, run.fields, folder))
+        estimator._take(run, folder)
         estimator.learned_ = from_run(run.learned, run.tensors, folder)
-        estimator.history_, estimator.data_ = run.history, run.data
-        estimator.measures_ = Measures.from_json(run.measures, folder)
-        estimator.interrupted_ = run.history.ended == "interrupted"
-        estimator._checkpoint = folder if run.history.may_go_on else None
         return estimator
 
     @staticmethod

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from recurra.data import Vocabulary
 from recurra.layers import Stream
 from recurra.models import Choice
-from recurra.tasks.estimator import Estimator
 from recurra.tasks.language.learned import Learned
 from recurra.tasks.language.texts import Files, Given, read_leniently
 from recurra.tasks.language.writer import Writer, check_length
+from recurra.tasks.learner import Learner
 
 # Tokens of an answer.
 LENGTH = 400
@@ -18,7 +18,7 @@ ANY = Choice()
 BETWEEN = {"file": "\n\n", "line": "\n", "paragraph": "\n\n"}
 
 
-class Writing(Estimator):
+class Writing(Learner):
     """An estimator whose answer is a text.
 
     `learned_` is what a fit learned; the rest are fields.
@@ -27,7 +27,6 @@ class Writing(Estimator):
     learned_: Learned
     document: str
     errors: str
-    seed: int
 
     def predict(self, data: Given | None = None) -> str:
         """The next 400 tokens of a text, drawn by the model's own seed.

@@ -11,8 +11,9 @@ import torch
 
 from recurra.data import Sentence
 from recurra.errors import DataError, OptionError
-from recurra.tasks.estimator import Estimator, Measures, fields_from_json, fields_to_json
-from recurra.tasks.learning import LEARNING, Learning
+from recurra.tasks.estimator import Measures, fields_from_json
+from recurra.tasks.learner import Learner
+from recurra.tasks.learning import LEARNING
 from recurra.tasks.search import Choices, Range
 from recurra.tasks.tag.fitting import HELD_OUT, Fit, Wishes
 from recurra.tasks.tag.learned import Learned
@@ -31,11 +32,11 @@ from recurra.tasks.tag.sentences import (
 )
 from recurra.tasks.tag.setting import Setting
 from recurra.tasks.tag.store import from_run, to_json, to_tensors
-from recurra.train import Course, History, Run, load_run, save_run
+from recurra.train import Course, load_run, save_run
 
 
 @dataclass
-class Tagger(Learning, Estimator):
+class Tagger(Learner):
     """Gives every word of a sentence a tag: parts of speech, names of people and places.
 
     Sentences are the path of a CoNLL-U or CoNLL file, or a list of pairs (words, tags).
@@ -97,9 +98,6 @@ class Tagger(Learning, Estimator):
     ] = field(default="cosine", kw_only=True)
 
     learned_: Learned = field(init=False, repr=False, compare=False)
-    history_: History = field(init=False, repr=False, compare=False)
-    data_: dict[str, str] = field(init=False, repr=False, compare=False)
-    _checkpoint: Path | None = field(init=False, repr=False, compare=False)
 
     def fit(
         self, data: Tagged, valid: Tagged | None = None, course: Course | None = None
@@ -125,11 +123,8 @@ class Tagger(Learning, Estimator):
         same = self.data_["sha256"] + self.data_.get("valid", "")
         course = replace(course, same={**course.same, "data": same})
         fitted = Fit(name_of(data), parts, wishes, plan, course).run()
-        self.learned_, self.history_ = fitted.learned, fitted.history
-        self.measures_ = fitted.measures
-        self.interrupted_ = fitted.history.ended == "interrupted"
-        kept = course.folder if fitted.history.may_go_on else None
-        self._checkpoint = None if kept is None else Path(kept)
+        self.learned_ = fitted.learned
+        self._keep(fitted.history, fitted.measures, course)
         return self
 
     def lesson(self, data: Tagged, valid: Tagged | None = None) -> SentenceLesson:
@@ -224,16 +219,7 @@ class Tagger(Learning, Estimator):
         from recurra.tasks.tag.plots import draw_history, draw_tags
 
         self._need("learned_")
-        run = Run(
-            task=self.task,
-            fields=fields_to_json(self),
-            learned=to_json(self.learned_),
-            tensors=to_tensors(self.learned_),
-            history=self.history_,
-            measures=self.measures_.to_json(),
-            data=self.data_,
-            checkpoint=self._checkpoint,
-        )
+        run = self._as_run(to_json(self.learned_), to_tensors(self.learned_))
         answer, tags = self.predict(), self.learned_.vocabulary.tags
         draw: dict[str, Callable[[Path], None]] = {
             "training.png": lambda path: draw_history(path, self.history_),
@@ -251,11 +237,8 @@ class Tagger(Learning, Estimator):
         folder = Path(folder)
         run = load_run(folder, cls.task)
         estimator = cls(**fields_from_json(cls, run.fields, folder))
+        estimator._take(run, folder)
         estimator.learned_ = from_run(run.learned, run.tensors, folder)
-        estimator.history_, estimator.data_ = run.history, run.data
-        estimator.measures_ = Measures.from_json(run.measures, folder)
-        estimator.interrupted_ = run.history.ended == "interrupted"
-        estimator._checkpoint = folder if run.history.may_go_on else None
         return estimator
 
     @staticmethod

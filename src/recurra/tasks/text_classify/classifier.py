@@ -12,8 +12,9 @@ import torch
 
 from recurra.data import LabelOptions, read_labelled, read_texts
 from recurra.errors import DataError, OptionError
-from recurra.tasks.estimator import Estimator, Measures, fields_from_json, fields_to_json
-from recurra.tasks.learning import LEARNING, Learning
+from recurra.tasks.estimator import Measures, fields_from_json
+from recurra.tasks.learner import Learner
+from recurra.tasks.learning import LEARNING
 from recurra.tasks.parameters import Names
 from recurra.tasks.search import Choices, Range
 from recurra.tasks.text_classify.fitting import Fit, Wishes
@@ -24,13 +25,13 @@ from recurra.tasks.text_classify.network import TextLesson
 from recurra.tasks.text_classify.sample import write_sample
 from recurra.tasks.text_classify.sources import Texts, hash_of, joined, name_of, several
 from recurra.tasks.text_classify.store import from_run, to_json, to_tensors
-from recurra.train import Course, History, Run, load_run, save_run
+from recurra.train import Course, load_run, save_run
 
 MOST_BATCH = 65_536
 
 
 @dataclass
-class TextClassifier(Learning, Estimator):
+class TextClassifier(Learner):
     """Tells the classes of texts, with probabilities and the words that mattered.
 
     Texts with labels are the path of a CSV, TSV or JSONL file, a pandas or polars frame, or a pair
@@ -97,9 +98,6 @@ class TextClassifier(Learning, Estimator):
     )
 
     learned_: Learned = field(init=False, repr=False, compare=False)
-    history_: History = field(init=False, repr=False, compare=False)
-    data_: dict[str, str] = field(init=False, repr=False, compare=False)
-    _checkpoint: Path | None = field(init=False, repr=False, compare=False)
 
     def fit(
         self, data: Texts, valid: Texts | None = None, course: Course | None = None
@@ -125,11 +123,8 @@ class TextClassifier(Learning, Estimator):
         self.data_ = {"name": name_of(data), "sha256": hash_of(found)}
         course = replace(course, same={**course.same, "data": self.data_["sha256"]})
         fitted = Fit(found, parts, self.wishes(), plan, course).run()
-        self.learned_, self.history_ = fitted.learned, fitted.history
-        self.measures_ = fitted.measures
-        self.interrupted_ = fitted.history.ended == "interrupted"
-        kept = course.folder if fitted.history.may_go_on else None
-        self._checkpoint = None if kept is None else Path(kept)
+        self.learned_ = fitted.learned
+        self._keep(fitted.history, fitted.measures, course)
         return self
 
     def lesson(self, data: Texts, valid: Texts | None = None) -> TextLesson:
@@ -235,16 +230,7 @@ class TextClassifier(Learning, Estimator):
 
         self._need("learned_")
         learned = self.learned_
-        run = Run(
-            task=self.task,
-            fields=fields_to_json(self),
-            learned=to_json(learned),
-            tensors=to_tensors(learned),
-            history=self.history_,
-            measures=self.measures_.to_json(),
-            data=self.data_,
-            checkpoint=self._checkpoint,
-        )
+        run = self._as_run(to_json(learned), to_tensors(learned))
         draw: dict[str, Callable[[Path], None]] = {
             "training.png": lambda path: draw_history(path, self.history_),
             "confusion.png": lambda path: draw_confusion(path, learned.confusion, learned.classes),
@@ -261,11 +247,8 @@ class TextClassifier(Learning, Estimator):
         folder = Path(folder)
         run = load_run(folder, cls.task)
         estimator = cls(**fields_from_json(cls, run.fields, folder))
+        estimator._take(run, folder)
         estimator.learned_ = from_run(run.learned, run.tensors, folder)
-        estimator.history_, estimator.data_ = run.history, run.data
-        estimator.measures_ = Measures.from_json(run.measures, folder)
-        estimator.interrupted_ = run.history.ended == "interrupted"
-        estimator._checkpoint = folder if run.history.may_go_on else None
         return estimator
 
     @staticmethod
