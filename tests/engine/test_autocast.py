@@ -7,10 +7,9 @@ import sys
 
 import pytest
 import torch
+from tests.engine.rounding import ASTRAY, ROUNDING, Rounding, apart
 from tests.engine.user_cells import Readout
 from torch import Tensor
-from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
 from recurra.cells import GRU, LSTM
 from recurra.engine import leaves, loop, native
@@ -20,36 +19,6 @@ SIZES = 20, 33  # features, width
 CELLS = {"lstm": LSTM, "gru": GRU, "user": Readout}
 every_cell = pytest.mark.parametrize("name", CELLS)
 here = pytest.mark.skipif(not native.tiles(), reason="the machine multiplies no tiles")
-# Half a step of bfloat16's 8 bits, of one operand.
-ROUNDING = 2**-9
-
-
-class Product(torch.autograd.Function):
-    """x w^T with both sides rounded, and so are those of its gradients."""
-
-    @staticmethod
-    def forward(ctx, x, w):
-        ctx.save_for_backward(rounded(x), rounded(w))
-        return rounded(x) @ rounded(w).T
-
-    @staticmethod
-    def backward(ctx, dy):
-        x, w = ctx.saved_tensors
-        return rounded(dy) @ w, rounded(dy).T @ x
-
-
-class Rounding(TorchFunctionMode):
-    """Every `linear` rounds what it multiplies."""
-
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        if function is not F.linear:
-            return function(*args, **(kwargs or {}))
-        x, w, *bias = args
-        return sum((each for each in bias if each is not None), Product.apply(x, w))
-
-
-def rounded(x: Tensor) -> Tensor:
-    return x.bfloat16().to(x.dtype)
 
 
 def made(name: str, B: int = 5, T: int = 7):
@@ -80,10 +49,6 @@ def by_steps(cell, x):
         return loop(cell.step, x, cell.initial_state(len(x)))
 
 
-def apart(found: Tensor, wanted: Tensor) -> float:
-    return float((found - wanted).norm() / wanted.norm())
-
-
 @here
 @every_cell
 def test_it_is_the_step_with_what_it_multiplies_rounded(name):
@@ -93,7 +58,7 @@ def test_it_is_the_step_with_what_it_multiplies_rounded(name):
     exact = measured(double, x.detach().double().requires_grad_(), by_steps)
     for got, wanted in zip(measured(cell, x, cast), exact, strict=True):
         assert got.dtype == torch.float32
-        assert apart(got, wanted) < ROUNDING / 16
+        assert apart(got, wanted) < ASTRAY
         assert (got - wanted).abs().median() < 1e-6 * wanted.abs().median()
 
 
