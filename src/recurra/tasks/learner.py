@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -13,14 +13,26 @@ from recurra.train import Course, History, Run
 
 @dataclass
 class Learner(Learning, Estimator):
-    """What `fit` leaves, whatever the task.
+    """What `fit` leaves, whatever the task; `loss` says what the validation loss is, with its unit.
 
     After `fit`, `history_` holds the epochs, and `data_` where the data came from and its hash.
     """
 
+    loss: ClassVar[str]
     history_: History = field(init=False, repr=False, compare=False)
     data_: dict[str, str] = field(init=False, repr=False, compare=False)
     _checkpoint: Path | None = field(init=False, repr=False, compare=False)
+
+    def plot_history(self, path: str | Path) -> None:
+        """Draw training and validation loss over the epochs.
+
+        Args:
+            path: a file that ends in .png, .svg or .pdf.
+        """
+        from recurra.tasks.curve import draw_history
+
+        self._need("history_")
+        draw_history(Path(path), self.history_, self.loss)
 
     def _keep(self, history: History, measures: Measures, course: Course) -> None:
         """What a fit came to."""

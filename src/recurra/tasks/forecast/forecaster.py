@@ -41,6 +41,7 @@ class Forecaster(Learner):
     """
 
     task: ClassVar[str] = "forecast"
+    loss: ClassVar[str] = "mean absolute error,\nin deviations of the series"
     groups: ClassVar[dict[str, tuple[str, ...]]] = {
         "the answer": ("horizon",),
         "the table": (
@@ -206,22 +207,13 @@ class Forecaster(Learner):
         self._need("learned_")
         draw_forecast(Path(path), self._panel(data, target), forecast)
 
-    def plot_history(self, path: str | Path) -> None:
-        """Draw training and validation loss over the epochs."""
-        from recurra.tasks.forecast.plots import draw_history
-
-        self._need("learned_")
-        draw_history(Path(path), self.history_)
-
     def save(self, folder: str | Path) -> None:
         """Write a run folder, with pictures of the training and of the forecast."""
-        from recurra.tasks.forecast.plots import draw_forecast, draw_history
+        from recurra.tasks.forecast.plots import draw_forecast
 
         self._need("learned_")
         run = self._as_run(to_json(self.learned_), to_tensors(self.learned_))
-        draw: dict[str, Callable[[Path], None]] = {
-            "training.png": lambda path: draw_history(path, self.history_)
-        }
+        draw: dict[str, Callable[[Path], None]] = {"training.png": self.plot_history}
         # Where covariates known ahead end with the series, there is nothing to draw yet.
         with suppress(DataError):
             forecast = self.predict()

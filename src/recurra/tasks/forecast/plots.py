@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from recurra.data import Panel
 from recurra.tasks.forecast.intervals import LEVELS
-from recurra.train import History, save_picture
+from recurra.train import save_picture
 
 MOST_SERIES = 6
 HISTORY_PER_HORIZON = 4
@@ -53,21 +52,4 @@ def draw_forecast(path: Path, panel: Panel, forecast: pd.DataFrame) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         if row == 0:
             axes.legend(loc="upper left", fontsize=8, frameon=False, ncols=4)
-    save_picture(figure, path)
-
-
-def draw_history(path: Path, history: History) -> None:
-    """Training and validation loss over the epochs, the kept one marked."""
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
-    axes = figure.add_subplot()
-    epochs = [epoch.epoch for epoch in history.epochs]
-    axes.plot(epochs, [e.train_loss for e in history.epochs], color=INK, label="training")
-    axes.plot(epochs, [e.valid_loss for e in history.epochs], color=FORECAST, label="validation")
-    best = history.best
-    axes.plot(best.epoch, best.valid_loss, "o", color=FORECAST, label=f"kept: epoch {best.epoch}")
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("mean absolute error,\nin deviations of the series")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False, fontsize=8)
     save_picture(figure, path)

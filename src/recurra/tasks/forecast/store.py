@@ -12,7 +12,7 @@ from torch import Tensor
 
 from recurra.data import CovariateScaler, Grid, Panel, ReadOptions, Scaler, Schema
 from recurra.data.stamps import parse_stamps
-from recurra.errors import RecurraError, RunFolderError
+from recurra.tasks.damage import damaged
 from recurra.tasks.forecast.baselines import NLinear
 from recurra.tasks.forecast.intervals import LEVELS, Intervals
 from recurra.tasks.forecast.learned import Learned
@@ -75,20 +75,8 @@ def from_run(found: dict[str, Any], tensors: dict[str, Tensor], folder: Path) ->
     Raises:
         RunFolderError: something is missing, of another kind, or does not fit the rest.
     """
-    try:
+    with damaged(folder):
         return _from_run(found, tensors, folder)
-    except RunFolderError:
-        raise
-    except (
-        RecurraError,
-        LookupError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        OverflowError,
-    ) as error:
-        reason = f"{error!r}" if isinstance(error, KeyError) else f"{error}"
-        raise RunFolderError(f"{folder}: damaged: {reason}") from error
 
 
 def _from_run(found: dict[str, Any], tensors: dict[str, Tensor], folder: Path) -> Learned:

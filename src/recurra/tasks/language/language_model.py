@@ -42,6 +42,7 @@ class LanguageModel(Writing):
     """
 
     task: ClassVar[str] = "language"
+    loss: ClassVar[str] = "nats a token; in training\nwith noise and penalties"
     several: ClassVar[bool] = True
     groups: ClassVar[dict[str, tuple[str, ...]]] = {
         "the text": ("tokens", "vocab_size", "lowercase", "document", "errors", "held_out"),
@@ -221,13 +222,6 @@ class LanguageModel(Writing):
         self._need("learned_")
         scored = self.score(answer, errors="replace") if isinstance(answer, str) else answer
         draw_surprise(Path(path), [one.token for one in scored], [one.nats for one in scored])
-
-    def plot_history(self, path: str | Path) -> None:
-        """Draw training and validation loss over the epochs."""
-        from recurra.tasks.language.plots import draw_history
-
-        self._need("learned_")
-        draw_history(Path(path), self.history_)
 
     def save(self, folder: str | Path) -> None:
         """Write a run folder, with a picture of the training and a text of the model's own."""

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from recurra.train import History, save_picture
+from recurra.train import save_picture
 
 INK, MODEL = "#30343b", "#c2410c"
 # Tokens up to which each one is a point with its name, and those that the mean line reaches over.
@@ -40,21 +39,4 @@ def draw_surprise(path: Path, tokens: Sequence[str], nats: Sequence[float]) -> N
     axes.spines[["top", "right"]].set_visible(False)
     if len(nats):
         axes.legend(frameon=False, fontsize=8)
-    save_picture(figure, path)
-
-
-def draw_history(path: Path, history: History) -> None:
-    """Training and validation loss over the epochs, the kept one marked."""
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
-    axes = figure.add_subplot()
-    epochs = [epoch.epoch for epoch in history.epochs]
-    axes.plot(epochs, [e.train_loss for e in history.epochs], color=INK, label="training")
-    axes.plot(epochs, [e.valid_loss for e in history.epochs], color=MODEL, label="validation")
-    best = history.best
-    axes.plot(best.epoch, best.valid_loss, "o", color=MODEL, label=f"kept: epoch {best.epoch}")
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("nats a token; in training\nwith noise and penalties")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False, fontsize=8)
     save_picture(figure, path)

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from recurra.data import vocabulary_from_json
-from recurra.errors import MissingFileError, RecurraError, RunFolderError
+from recurra.errors import MissingFileError, RunFolderError
 from recurra.models import LanguageNetwork
+from recurra.tasks.damage import damaged
 from recurra.tasks.language.learned import KEPT, Learned
 from recurra.tasks.language.setting import Setting
 from recurra.train import load_run, load_weights
@@ -43,20 +44,8 @@ def from_run(found: dict[str, Any], tensors: dict[str, Tensor], folder: Path) ->
     Raises:
         RunFolderError: something is missing, of another kind, or does not fit the rest.
     """
-    try:
+    with damaged(folder):
         return _from_run(found, tensors, folder)
-    except RunFolderError:
-        raise
-    except (
-        RecurraError,
-        LookupError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        OverflowError,
-    ) as error:
-        reason = f"{error!r}" if isinstance(error, KeyError) else f"{error}"
-        raise RunFolderError(f"{folder}: damaged: {reason}") from error
 
 
 def read_model(folder: str | Path, flag: str) -> Learned:

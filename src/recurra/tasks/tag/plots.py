@@ -8,15 +8,14 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from recurra.tasks.tag.spans import OUTSIDE, is_entities, parts
-from recurra.train import History, save_picture
+from recurra.train import save_picture
 
 MOST_LINES, LINE_LETTERS, WORD_LETTERS = 40, 96, 24
 # Inches of a letter, and of a line: a word above its tag.
 LETTER, LINE = 0.082, 0.5
-INK, VALIDATION, FAINT = "#30343b", "#c2410c", "#8a9099"
+INK, FAINT = "#30343b", "#8a9099"
 
 
 class Placed(NamedTuple):
@@ -62,23 +61,6 @@ def draw_tags(path: Path, answer: pd.DataFrame, tags: tuple[str, ...]) -> None:
                 color=FAINT,
                 parse_math=False,
             )
-    save_picture(figure, path)
-
-
-def draw_history(path: Path, history: History) -> None:
-    """Training and validation loss over the epochs, the kept one marked."""
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
-    axes = figure.add_subplot()
-    epochs = [epoch.epoch for epoch in history.epochs]
-    axes.plot(epochs, [e.train_loss for e in history.epochs], color=INK, label="training")
-    axes.plot(epochs, [e.valid_loss for e in history.epochs], color=VALIDATION, label="validation")
-    best = history.best
-    axes.plot(best.epoch, best.valid_loss, "o", color=VALIDATION, label=f"kept: epoch {best.epoch}")
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("-log p of the true tags, nats a word")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False, fontsize=8)
     save_picture(figure, path)
 
 

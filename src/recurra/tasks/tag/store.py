@@ -7,8 +7,8 @@ from typing import Any, cast
 from torch import Tensor
 
 from recurra.data import Sentence
-from recurra.errors import RecurraError, RunFolderError
 from recurra.models import WordTagger
+from recurra.tasks.damage import damaged
 from recurra.tasks.encoder import Encoder
 from recurra.tasks.tag.baselines import MostFrequent
 from recurra.tasks.tag.learned import Learned
@@ -55,20 +55,8 @@ def from_run(found: dict[str, Any], tensors: dict[str, Tensor], folder: Path) ->
     Raises:
         RunFolderError: something is missing, of another kind, or does not fit the rest.
     """
-    try:
+    with damaged(folder):
         return _from_run(found, tensors, folder)
-    except RunFolderError:
-        raise
-    except (
-        RecurraError,
-        LookupError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        OverflowError,
-    ) as error:
-        reason = f"{error!r}" if isinstance(error, KeyError) else f"{error}"
-        raise RunFolderError(f"{folder}: damaged: {reason}") from error
 
 
 def _from_run(found: dict[str, Any], tensors: dict[str, Tensor], folder: Path) -> Learned:

@@ -45,6 +45,7 @@ class Tagger(Learner):
     """
 
     task: ClassVar[str] = "tag"
+    loss: ClassVar[str] = "-log p of the true tags, nats a word"
     lines: ClassVar[bool] = True
     groups: ClassVar[dict[str, tuple[str, ...]]] = {
         "the answer": ("output",),
@@ -207,22 +208,15 @@ class Tagger(Learner):
         self._need("learned_")
         draw_tags(Path(path), answer, self.learned_.vocabulary.tags)
 
-    def plot_history(self, path: str | Path) -> None:
-        """Draw training and validation loss over the epochs."""
-        from recurra.tasks.tag.plots import draw_history
-
-        self._need("learned_")
-        draw_history(Path(path), self.history_)
-
     def save(self, folder: str | Path) -> None:
         """Write a run folder, with pictures of the training and of some sentences."""
-        from recurra.tasks.tag.plots import draw_history, draw_tags
+        from recurra.tasks.tag.plots import draw_tags
 
         self._need("learned_")
         run = self._as_run(to_json(self.learned_), to_tensors(self.learned_))
         answer, tags = self.predict(), self.learned_.vocabulary.tags
         draw: dict[str, Callable[[Path], None]] = {
-            "training.png": lambda path: draw_history(path, self.history_),
+            "training.png": self.plot_history,
             "tags.png": lambda path: draw_tags(path, answer, tags),
         }
         save_run(run, Path(folder), draw)

@@ -41,6 +41,7 @@ class TextClassifier(Learner):
     """
 
     task: ClassVar[str] = "text-classify"
+    loss: ClassVar[str] = "log loss, nats"
     lines: ClassVar[bool] = True
     groups: ClassVar[dict[str, tuple[str, ...]]] = {
         "the file": ("text", "label", "missing", "errors"),
@@ -217,22 +218,15 @@ class TextClassifier(Learner):
         said = numbers_of(answer["label"].tolist(), classes, "the answer")
         draw_confusion(Path(path), confusion(said, labels, len(classes)), classes)
 
-    def plot_history(self, path: str | Path) -> None:
-        """Draw training and validation loss over the epochs."""
-        from recurra.tasks.text_classify.plots import draw_history
-
-        self._need("learned_")
-        draw_history(Path(path), self.history_)
-
     def save(self, folder: str | Path) -> None:
         """Write a run folder, with pictures of the training and of what was taken for what."""
-        from recurra.tasks.text_classify.plots import draw_confusion, draw_history
+        from recurra.tasks.text_classify.plots import draw_confusion
 
         self._need("learned_")
         learned = self.learned_
         run = self._as_run(to_json(learned), to_tensors(learned))
         draw: dict[str, Callable[[Path], None]] = {
-            "training.png": lambda path: draw_history(path, self.history_),
+            "training.png": self.plot_history,
             "confusion.png": lambda path: draw_confusion(path, learned.confusion, learned.classes),
         }
         save_run(run, Path(folder), draw)

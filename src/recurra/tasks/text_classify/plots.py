@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from recurra.train import History, save_picture
+from recurra.train import save_picture
 
 MOST_TEXTS, MOST_NUMBERED, SHOWN_LETTERS = 8, 12, 70
-INK, OTHER = "#30343b", "#c2410c"
+INK = "#30343b"
 # The classes of a bar, in turn.
 SHADES = ("#c2410c", "#30343b", "#0f766e", "#a16207", "#6d28d9", "#be185d", "#4d7c0f", "#0369a1")
 
@@ -65,23 +64,6 @@ def draw_confusion(path: Path, table: NDArray[np.int64], classes: tuple[str, ...
         axes.set_yticks(range(len(classes)), names, fontsize=8)
     axes.set_xlabel("answer")
     axes.set_ylabel("label")
-    save_picture(figure, path)
-
-
-def draw_history(path: Path, history: History) -> None:
-    """Training and validation loss over the epochs, the kept one marked."""
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
-    axes = figure.add_subplot()
-    epochs = [epoch.epoch for epoch in history.epochs]
-    axes.plot(epochs, [e.train_loss for e in history.epochs], color=INK, label="training")
-    axes.plot(epochs, [e.valid_loss for e in history.epochs], color=OTHER, label="validation")
-    best = history.best
-    axes.plot(best.epoch, best.valid_loss, "o", color=OTHER, label=f"kept: epoch {best.epoch}")
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("log loss, nats")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False, fontsize=8)
     save_picture(figure, path)
 
 
