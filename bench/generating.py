@@ -64,7 +64,8 @@ def untaught(width: int) -> Learned:
     """An LSTM of random weights over V - 1 characters."""
     torch.manual_seed(0)
     vocabulary = fit_vocabulary("characters", ["".join(map(chr, range(32, 32 + V - 2)))])
-    still = ("dropout", "layer_dropout", "embedding_dropout", "input_dropout", "weight_dropout")
+    noise = ("dropout", "layer_dropout", "embedding_dropout", "input_dropout", "weight_dropout")
+    still: dict[str, Any] = dict.fromkeys((*noise, "activation_penalty", "temporal_penalty"), 0.0)
     setting = Setting(
         vocab_size=len(vocabulary),
         cell="lstm",
@@ -73,7 +74,7 @@ def untaught(width: int) -> Learned:
         embedding_size=min(E, width),
         tied=False,
         adaptive=False,
-        **dict.fromkeys((*still, "activation_penalty", "temporal_penalty"), 0.0),  # type: ignore[arg-type]
+        **still,
     )
     network = setting.build().eval()
     return Learned(setting, vocabulary, network, False, np.zeros(1, np.int32))

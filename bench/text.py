@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from bench import generating
 from bench.rows import Row, wanted
 from bench.timing import Budget, Call, compare, shown
-from recurra.cells import CELLS
+from recurra.cells import GRU, LSTM
 from recurra.models import LanguageNetwork
 from recurra.train import Recipe, Truncated
 from recurra.train.plan import Precision
@@ -22,6 +22,7 @@ from recurra.train.stepper import Stepper
 
 V, E, H, B, T = 66, 256, 512, 32, 64
 WINDOWS = 8
+OURS = {"lstm": LSTM, "gru": GRU}
 TORCH: dict[str, type[nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU}
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 
@@ -78,7 +79,7 @@ def beside(
 ) -> Iterator[Any]:
     """A step of ours beside one of torch's modules; milliseconds, and tokens a second."""
     torch.manual_seed(0)
-    ours = LanguageNetwork(V, [CELLS[name](E, hidden_size)])  # type: ignore[call-arg]
+    ours = LanguageNetwork(V, [OURS[name](E, hidden_size)])
     theirs = Modules(TORCH[name](E, hidden_size, batch_first=True), V)
     recipe = Recipe(precision=precision)
     peer = f"torch nn.{TORCH[name].__name__}"

@@ -1,14 +1,17 @@
 """An estimator that learns by gradients: what a fit leaves in it, and how that becomes a run."""
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor
 
-from recurra.tasks.estimator import Estimator, Measures, fields_to_json
+from recurra.tasks.estimator import Estimator, Measures, fields_from_json, fields_to_json
 from recurra.tasks.learning import Learning
-from recurra.train import Course, History, Run
+from recurra.train import Course, History, Run, load_run
+
+Own = TypeVar("Own", bound="Learner")
 
 
 @dataclass
@@ -54,11 +57,26 @@ class Learner(Learning, Estimator):
             checkpoint=self._checkpoint,
         )
 
-    def _take(self, run: Run, folder: Path) -> None:
-        """What `_as_run` gave, but for what was learned.
+    @classmethod
+    def load(cls: type[Own], folder: str | Path) -> Own:
+        """Read a run folder, trusting none of it.
 
         Raises:
-            RunFolderError: the measures are damaged.
+            MissingFileError, RunFolderError: no run, a damaged one, or one of another task.
         """
-        self.data_ = run.data
-        self._keep(run.history, Measures.from_json(run.measures, folder), Course(folder=folder))
+        folder = Path(folder)
+        run = load_run(folder, cls.task)
+        estimator = cls(**fields_from_json(cls, run.fields, folder))
+        estimator.data_ = run.data
+        measures = Measures.from_json(run.measures, folder)
+        estimator._keep(run.history, measures, Course(folder=folder))
+        estimator._take(run, folder)
+        return estimator
+
+    @abstractmethod
+    def _take(self, run: Run, folder: Path) -> None:
+        """Take up what was learned.
+
+        Raises:
+            RunFolderError: it is damaged.
+        """

@@ -12,7 +12,7 @@ import torch
 
 from recurra.data import Panel, ReadOptions, read_panel
 from recurra.errors import DataError, OptionError
-from recurra.tasks.estimator import Measures, fields_from_json
+from recurra.tasks.estimator import Measures
 from recurra.tasks.forecast.backtest import backtest
 from recurra.tasks.forecast.fitting import Fit, Wishes
 from recurra.tasks.forecast.learned import Learned
@@ -24,7 +24,7 @@ from recurra.tasks.learner import Learner
 from recurra.tasks.learning import LEARNING
 from recurra.tasks.parameters import Names
 from recurra.tasks.search import Choices, Multiples, Range
-from recurra.train import Course, load_run, save_run
+from recurra.train import Course, Run, save_run
 
 MOST_BATCH = 65_536
 
@@ -220,19 +220,8 @@ class Forecaster(Learner):
             draw["forecast.png"] = lambda path: draw_forecast(path, self.learned_.tail, forecast)
         save_run(run, Path(folder), draw)
 
-    @classmethod
-    def load(cls, folder: str | Path) -> "Forecaster":
-        """Read a run folder, trusting none of it.
-
-        Raises:
-            MissingFileError, RunFolderError: no run, a damaged one, or one of another task.
-        """
-        folder = Path(folder)
-        run = load_run(folder, cls.task)
-        estimator = cls(**fields_from_json(cls, run.fields, folder))
-        estimator._take(run, folder)
-        estimator.learned_ = from_run(run.learned, run.tensors, folder)
-        return estimator
+    def _take(self, run: Run, folder: Path) -> None:
+        self.learned_ = from_run(run.learned, run.tensors, folder)
 
     @staticmethod
     def sample(folder: str | Path) -> Path:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 
 from recurra.errors import OptionError
-from recurra.tasks.estimator import Measures, fields_from_json
+from recurra.tasks.estimator import Measures
 from recurra.tasks.language.fitting import Fit, say
 from recurra.tasks.language.learned import Learned
 from recurra.tasks.language.measure import measured
@@ -24,7 +24,7 @@ from recurra.tasks.language.wishes import Wishes
 from recurra.tasks.language.writing import Writing
 from recurra.tasks.learning import LEARNING, Learning
 from recurra.tasks.search import Choices, Range
-from recurra.train import Course, Plan, Tokens, Truncated, load_run, save_run
+from recurra.train import Course, Plan, Run, Tokens, Truncated, save_run
 
 # Tokens of the text that a run folder shows.
 SAMPLE = 600
@@ -230,19 +230,8 @@ class LanguageModel(Writing):
         draw = {"training.png": self.plot_history, "sample.txt": self._write_sample}
         save_run(run, Path(folder), draw)
 
-    @classmethod
-    def load(cls, folder: str | Path) -> "LanguageModel":
-        """Read a run folder, trusting none of it.
-
-        Raises:
-            MissingFileError, RunFolderError: no run, a damaged one, or one of another task.
-        """
-        folder = Path(folder)
-        run = load_run(folder, cls.task)
-        estimator = cls(**fields_from_json(cls, run.fields, folder))
-        estimator._take(run, folder)
-        estimator.learned_ = from_run(run.learned, run.tensors, folder)
-        return estimator
+    def _take(self, run: Run, folder: Path) -> None:
+        self.learned_ = from_run(run.learned, run.tensors, folder)
 
     @staticmethod
     def sample(folder: str | Path) -> Path:

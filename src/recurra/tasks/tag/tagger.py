@@ -11,7 +11,7 @@ import torch
 
 from recurra.data import Sentence
 from recurra.errors import DataError, OptionError
-from recurra.tasks.estimator import Measures, fields_from_json
+from recurra.tasks.estimator import Measures
 from recurra.tasks.learner import Learner
 from recurra.tasks.learning import LEARNING
 from recurra.tasks.search import Choices, Range
@@ -32,7 +32,7 @@ from recurra.tasks.tag.sentences import (
 )
 from recurra.tasks.tag.setting import Setting
 from recurra.tasks.tag.store import from_run, to_json, to_tensors
-from recurra.train import Course, load_run, save_run
+from recurra.train import Course, Run, save_run
 
 
 @dataclass
@@ -221,19 +221,8 @@ class Tagger(Learner):
         }
         save_run(run, Path(folder), draw)
 
-    @classmethod
-    def load(cls, folder: str | Path) -> "Tagger":
-        """Read a run folder, trusting none of it.
-
-        Raises:
-            MissingFileError, RunFolderError: no run, a damaged one, or one of another task.
-        """
-        folder = Path(folder)
-        run = load_run(folder, cls.task)
-        estimator = cls(**fields_from_json(cls, run.fields, folder))
-        estimator._take(run, folder)
-        estimator.learned_ = from_run(run.learned, run.tensors, folder)
-        return estimator
+    def _take(self, run: Run, folder: Path) -> None:
+        self.learned_ = from_run(run.learned, run.tensors, folder)
 
     @staticmethod
     def sample(folder: str | Path) -> Path:

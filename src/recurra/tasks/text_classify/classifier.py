@@ -12,7 +12,7 @@ import torch
 
 from recurra.data import LabelOptions, read_labelled, read_texts
 from recurra.errors import DataError, OptionError
-from recurra.tasks.estimator import Measures, fields_from_json
+from recurra.tasks.estimator import Measures
 from recurra.tasks.learner import Learner
 from recurra.tasks.learning import LEARNING
 from recurra.tasks.parameters import Names
@@ -25,7 +25,7 @@ from recurra.tasks.text_classify.network import TextLesson
 from recurra.tasks.text_classify.sample import write_sample
 from recurra.tasks.text_classify.sources import Texts, hash_of, joined, name_of, several
 from recurra.tasks.text_classify.store import from_run, to_json, to_tensors
-from recurra.train import Course, load_run, save_run
+from recurra.train import Course, Run, save_run
 
 MOST_BATCH = 65_536
 
@@ -231,19 +231,8 @@ class TextClassifier(Learner):
         }
         save_run(run, Path(folder), draw)
 
-    @classmethod
-    def load(cls, folder: str | Path) -> "TextClassifier":
-        """Read a run folder, trusting none of it.
-
-        Raises:
-            MissingFileError, RunFolderError: no run, a damaged one, or one of another task.
-        """
-        folder = Path(folder)
-        run = load_run(folder, cls.task)
-        estimator = cls(**fields_from_json(cls, run.fields, folder))
-        estimator._take(run, folder)
-        estimator.learned_ = from_run(run.learned, run.tensors, folder)
-        return estimator
+    def _take(self, run: Run, folder: Path) -> None:
+        self.learned_ = from_run(run.learned, run.tensors, folder)
 
     @staticmethod
     def sample(folder: str | Path) -> Path:
