@@ -75,7 +75,7 @@ BAD = {
         TAGS,
         "x.conll",
         b"a X\nb Y\n\nc\n",
-        "x.conll: line 4 has 1 columns, line 1 has 2",
+        "x.conll: line 4 has 1 column, line 1 has 2",
     ),
 }  # fmt: skip
 

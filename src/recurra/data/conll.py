@@ -189,7 +189,8 @@ def _take(
     """The word of a line, and its tag."""
     if len(fields) != form.columns:
         raise DataError(
-            f"{path}: line {number} has {len(fields)} columns, line {form.first} has {form.columns}"
+            f"{path}: line {number} has {len(fields)} column{'s' * (len(fields) != 1)}, "
+            f"line {form.first} has {form.columns}"
         )
     if form.universal and not ID.fullmatch(fields[0]):
         raise DataError(
