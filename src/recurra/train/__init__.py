@@ -13,6 +13,7 @@ from recurra.train.pace import unfrozen
 from recurra.train.picture import check_picture, save_picture
 from recurra.train.plan import Plan, Recipe
 from recurra.train.probe import Found, probe
+from recurra.train.progress import progress_bar
 from recurra.train.ranks import Part, this_part
 from recurra.train.run_folder import Run, free_folder, load_run, load_weights, save_run
 from recurra.train.streams import Streams, Tokens, Window
@@ -50,6 +51,7 @@ __all__ = [
     "one_thread",
     "outline",
     "probe",
+    "progress_bar",
     "read_checkpoint",
     "save_picture",
     "save_run",

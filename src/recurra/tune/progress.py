@@ -4,7 +4,7 @@ from types import TracebackType
 
 from rich.console import Console
 
-from recurra.train.progress import progress_bar
+from recurra.train import progress_bar
 from recurra.tune.outcome import Attempt, written
 
 

@@ -9,13 +9,16 @@ for each newline, and the five of `<unk>` for a word that is unknown.
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
+from rich.console import Console
 
 from recurra.data.ngram import ngram_nats
 from recurra.tasks.estimator import Measures
 from recurra.tasks.language.learned import KEPT, Learned
 from recurra.tasks.language.texts import Read, characters_of, count_of
+from recurra.train import progress_bar
 
 MODEL = "model"
 # The longest n-grams that are counted, by kind of vocabulary; of characters else.
@@ -35,7 +38,7 @@ def measured(learned: Learned, read: Read, about: str) -> Measures:
     """
     count = len(read.ids)
     characters = characters_of(read.ids, learned.vocabulary)
-    total = math.fsum(float(part.sum(dtype=np.float64)) for part in learned.nats(read.ids))
+    total = math.fsum(_sums(learned, read, about))
     table = {MODEL: _row(total / count, count, characters)}
     for name, nats in _baselines(learned, read).items():
         table[name] = _row(nats, count, characters)
@@ -59,6 +62,15 @@ def verdict(table: dict[str, dict[str, float]]) -> str:
             f"baseline, {best}"
         )
     return f"the baseline {best} wins: {nats[best]:.2f} nats a token against the model's {mine:.2f}"
+
+
+def _sums(learned: Learned, read: Read, about: str) -> Iterator[float]:
+    """The nats of each part of a text; a bar shows on a terminal how far it is."""
+    with progress_bar(Console(stderr=True)) as bar:
+        task = bar.add_task(f"measuring {about}", total=len(read.ids))
+        for part in learned.nats(read.ids):
+            bar.advance(task, len(part))
+            yield float(part.sum(dtype=np.float64))
 
 
 def _row(nats: float, tokens: int, characters: int) -> dict[str, float]:
