@@ -6,11 +6,15 @@ from recurra.models.language import LanguageNetwork, Noise
 from recurra.models.pretrained import Pieces, Pretrained, body_of
 from recurra.models.sampling import Choice, Sampler, probabilities
 from recurra.models.segment import SegmentForecaster
+from recurra.models.seq2seq import ATTENTIONS, Seq2Seq, build_seq2seq
+from recurra.models.source import Source, Target
+from recurra.models.speaker import Speaker
 from recurra.models.tagger import Words, WordTagger
 from recurra.models.text_classifier import PooledClassifier, PretrainedClassifier, Spelt, WholeWords
 from recurra.models.words import UNKNOWN, WordFeatures
 
 __all__ = [
+    "ATTENTIONS",
     "UNKNOWN",
     "AutoregressiveForecaster",
     "Blend",
@@ -23,11 +27,16 @@ __all__ = [
     "PretrainedClassifier",
     "Sampler",
     "SegmentForecaster",
+    "Seq2Seq",
+    "Source",
+    "Speaker",
     "Spelt",
+    "Target",
     "WholeWords",
     "WordFeatures",
     "WordTagger",
     "Words",
     "body_of",
+    "build_seq2seq",
     "probabilities",
 ]

@@ -1,0 +1,127 @@
+"""A network at work: the decoder says, a step at a time, what a search chooses.
+
+A memory is prepared once, and repeated for the rows that say its source. Rows have places in one
+stream; as long as they move among the places of their own source, states move and nothing else.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from recurra.engine import Tree, tree_map
+from recurra.layers import Stack, StackContext, Stream
+from recurra.layers.attention import AttendingContext
+from recurra.models.copying import mixture
+from recurra.models.decoder import Begun, Decoder, Saying
+from recurra.models.source import Source
+from recurra.models.speaker import Speaker
+
+
+class NetworkSpeaker(Speaker):
+    """A decoder that says answers to sources.
+
+    Args:
+        decoder: in evaluation; its weights are copied.
+        source: what is answered, B sequences.
+        begun: what stands before the first step, a row a source.
+        copies: rows a source.
+        unknown: what is fed in the place of a token that the vocabulary does not have.
+    """
+
+    # Each row's source and place, and the source that each place has the memory of.
+    _sources: Tensor
+    _places: Tensor
+    _owners: Tensor
+    _whole: bool
+    _shares: Tensor
+
+    def __init__(
+        self, decoder: Decoder, source: Source, begun: Begun, copies: int, unknown: int
+    ) -> None:
+        B, self._length = source.ids.shape
+        self._vocabulary, self._unknown = decoder.head.output_size, unknown
+        self._memory = begun.context.memory
+        places = self._memory.values.shape[1]
+        self._cell = Stack([decoder.table, Saying(decoder, places)]).eval()
+        self._copied = _copied(decoder, source, places)
+        self.size = self._vocabulary
+        if self._copied is not None and self._copied.numel():
+            self.size = max(self.size, int(self._copied.max()) + 1)
+        sources = torch.arange(B).repeat_interleave(copies)
+        self._move_in(sources, _picked(((), begun.state), sources))
+
+    @torch.no_grad()
+    def step(self, tokens: Int[Tensor, " N"]) -> Float[Tensor, "N V"]:
+        ids = tokens.masked_fill(tokens >= self._vocabulary, self._unknown)
+        if self._whole:
+            y: Tensor = self._stream.push(ids)
+        else:
+            every = ids.new_zeros(len(self._owners)).index_copy_(0, self._places, ids)
+            y = self._stream.push(every)[self._places]
+        V = self._vocabulary
+        gates = y.shape[1] - V - self._memory.values.shape[1]
+        shares = y[:, V + gates :]
+        self._shares = shares[:, : self._length]
+        if self._copied is None:
+            return torch.log_softmax(y[:, :V], 1)
+        return mixture(y[:, :V], y[:, V], shares, self._copied[self._sources], self.size)
+
+    @torch.no_grad()
+    def keep(self, rows: Int[Tensor, " M"]) -> None:
+        sources, before = self._sources[rows], self._places[rows]
+        places = _places_for(sources, self._owners)
+        if places is None or 2 * len(rows) < len(self._owners):
+            states = _picked(self._stream.state, before)
+            self._move_in(sources, states)
+            return
+        origin = torch.arange(len(self._owners))
+        origin[places] = before
+        self._stream.select(origin)
+        self._sources, self._places, self.rows = sources, places, len(rows)
+        self._whole = len(rows) == len(origin) and torch.equal(places, torch.arange(len(rows)))
+
+    @property
+    def shares(self) -> Float[Tensor, "N S"]:
+        return self._shares
+
+    def _move_in(self, sources: Tensor, states: Tree) -> None:
+        """Go on in a new stream, a place for each row.
+
+        Args:
+            sources: of each row.
+        """
+        context = AttendingContext(_picked(self._memory, sources))
+        whole = StackContext((None, context), (None, None))
+        self.rows = len(sources)
+        self._stream = Stream(self._cell, self.rows, state=states, context=whole)
+        self._sources, self._places, self._owners = sources, torch.arange(self.rows), sources
+        self._whole = True
+
+
+def _places_for(sources: Tensor, owners: Tensor) -> Tensor | None:
+    """A place of its own source for each row; None where there are not enough."""
+    if torch.equal(sources, owners):
+        return torch.arange(len(owners))
+    count = torch.bincount(owners, minlength=int(sources.max()) + 1 if len(sources) else 0)
+    begin = count.cumsum(0) - count
+    found = torch.empty_like(sources)
+    order = sources.argsort(stable=True)
+    ranked = sources[order]
+    rank = torch.arange(len(order)) - torch.searchsorted(ranked, ranked)
+    if bool((rank >= count[ranked]).any()):
+        return None
+    found[order] = owners.argsort(stable=True)[begin[ranked] + rank]
+    return found
+
+
+def _copied(decoder: Decoder, source: Source, places: int) -> Int[Tensor, "B S"] | None:
+    """The token of each place, where the decoder copies."""
+    if decoder.gate is None or source.copied is None:
+        return None
+    there = torch.arange(source.ids.shape[1]) < source.lengths[:, None]
+    return F.pad(source.copied.where(there, 0), (0, places - source.ids.shape[1]))
+
+
+def _picked(tree: Tree, rows: Tensor) -> Tree:
+    return tree_map(lambda part: part.index_select(0, rows), tree)
