@@ -10,6 +10,7 @@ from recurra.layers import RecurrentDropout, Zoneout
 from recurra.layers.attention import (
     Additive,
     Attending,
+    Covering,
     Location,
     Luong,
     Memory,
@@ -26,6 +27,7 @@ ATTENTIONS = {
     "luong, concat": lambda: Luong(H, E, "concat", hidden_size=7),
     "location": lambda: Location(H, E, 6, S, filters=3, width=3),
     "location, smooth": lambda: Location(H, E, 6, S + 3, filters=2, width=7, smooth=True),
+    "covering": lambda: Covering(H, E, 6, S + 2),
     "soft window": lambda: SoftWindow(H, E, 3),
     "multi-head": lambda: MultiHead(H, E, 6, 2),
 }

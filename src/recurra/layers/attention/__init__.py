@@ -8,6 +8,7 @@ from recurra.layers.attention.attending import (
     Reading,
 )
 from recurra.layers.attention.attention import Attention, Found
+from recurra.layers.attention.covering import Covering, CoveringState, coverage_loss
 from recurra.layers.attention.location import Location, LocationState
 from recurra.layers.attention.luong import Luong
 from recurra.layers.attention.memory import Memory, Prepared
@@ -20,6 +21,8 @@ __all__ = [
     "AttendingContext",
     "AttendingState",
     "Attention",
+    "Covering",
+    "CoveringState",
     "Found",
     "Location",
     "LocationState",
@@ -30,4 +33,5 @@ __all__ = [
     "Reading",
     "SoftWindow",
     "SoftWindowState",
+    "coverage_loss",
 ]
