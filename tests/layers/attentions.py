@@ -14,6 +14,7 @@ from recurra.layers.attention import (
     Location,
     Luong,
     Memory,
+    Monotonic,
     MultiHead,
     Reading,
     SoftWindow,
@@ -28,6 +29,8 @@ ATTENTIONS = {
     "location": lambda: Location(H, E, 6, S, filters=3, width=3),
     "location, smooth": lambda: Location(H, E, 6, S + 3, filters=2, width=7, smooth=True),
     "covering": lambda: Covering(H, E, 6, S + 2),
+    "monotonic": lambda: Monotonic(H, E, 6, S, noise=0.7, offset=0.3),
+    "monotonic, without noise": lambda: Monotonic(H, E, 6, S + 2, noise=0.0, offset=0.3),
     "soft window": lambda: SoftWindow(H, E, 3),
     "multi-head": lambda: MultiHead(H, E, 6, 2),
 }

@@ -12,6 +12,7 @@ from recurra.layers.attention.covering import Covering, CoveringState, coverage_
 from recurra.layers.attention.location import Location, LocationState
 from recurra.layers.attention.luong import Luong
 from recurra.layers.attention.memory import Memory, Prepared
+from recurra.layers.attention.monotonic import Monotonic, MonotonicState
 from recurra.layers.attention.multi_head import MultiHead
 from recurra.layers.attention.soft_window import SoftWindow, SoftWindowState
 
@@ -28,6 +29,8 @@ __all__ = [
     "LocationState",
     "Luong",
     "Memory",
+    "Monotonic",
+    "MonotonicState",
     "MultiHead",
     "Prepared",
     "Reading",

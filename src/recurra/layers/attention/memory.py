@@ -22,12 +22,13 @@ class Memory(NamedTuple):
 class Prepared(NamedTuple):
     """A memory, and what an attention makes of it once a sequence.
 
-    `values` are 0 where nothing is there.
+    `values` are 0 where nothing is there. `noise` is drawn once a sequence, for what has any.
     """
 
     values: Float[Tensor, "B S E"]
     keys: Any
     there: Bool[Tensor, "B S"] | None
+    noise: Any = None
 
 
 def cleared(memory: Memory) -> Tensor:
