@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from recurra.data import Pairs
-from recurra.models.seq2seq import Seq2Seq
+from recurra.models.seq2seq import PLACED, Seq2Seq
 from recurra.tasks.estimator import Measures
 from recurra.tasks.rewriting.learned import Learned
 from recurra.tasks.rewriting.lesson import PairLesson
@@ -63,10 +63,10 @@ class Fit:
         self.parts, self.wishes, self.plan, self.course = parts, wishes, plan, course
         for fact in facts:
             self._say("found", fact)
-        counts = [f"{len(part):,}" for part in (parts.train, parts.valid, parts.test)]
         self._say(
             "split",
-            f"{counts[0]} pairs to learn from, {counts[1]} to validate, {counts[2]} to test",
+            f"{len(parts.train):,} pairs to learn from, {len(parts.valid):,} to validate, "
+            f"{len(parts.test):,} to test",
         )
         self.sides = make_sides(parts.train)
         self.setting = self._setting()

@@ -43,7 +43,13 @@ class Learned:
     shown: tuple[str, ...]
 
     def frame(self, texts: Sequence[str], manner: Manner) -> pd.DataFrame:
-        """A row an answer: `source`, `target`, `rank` from 1, `score`."""
+        """A row an answer: `source`, `target`, `rank` from 1, `score`.
+
+        Raises:
+            DataError: a text has more tokens than the network has places for, or characters that
+                it can neither read nor copy.
+        """
+        self._check_characters(texts)
         rows = [
             (text, answer.text, rank, answer.score)
             for text, answers in zip(texts, self._say(texts, manner), strict=True)
@@ -89,6 +95,19 @@ class Learned:
         self._check_lengths(texts)
         with one_thread():
             return say(self.network, self.sides, texts, manner)
+
+    def _check_characters(self, texts: Sequence[str]) -> None:
+        unknown = self.sides.source.unknown
+        if unknown is None or self.sides.copies:
+            return
+        for number, text in enumerate(texts, start=1):
+            places = np.flatnonzero(self.sides.read(text).ids == unknown)
+            if len(places):
+                letter = text[places[0]]
+                raise DataError(
+                    f"text {number}: {letter!r} (U+{ord(letter):04X}) at character {places[0]} was "
+                    "never learned; train with examples of it, or with --copy yes"
+                )
 
     def _check_lengths(self, texts: Sequence[str]) -> None:
         """Refuse what the network has no places for.
