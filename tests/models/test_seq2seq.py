@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from recurra.layers.runners import Native
 from recurra.models import ATTENTIONS, Source, Target, build_seq2seq
 
 SMALL = {
@@ -40,7 +41,7 @@ def test_a_speaker_says_the_nats(attention, copy):
     net = network(attention, copy=copy, decoder_layers=2, dropout=0.3)
     nats = net.nats(SOURCE, TARGET)
     speaker = net.speaker(SOURCE, copies=2)
-    assert "natively" in repr(speaker._stream)
+    assert isinstance(speaker._runner, Native)
     said = torch.full((6,), SMALL["begin"])
     for t in range(TARGET.ids.shape[1]):
         logs = speaker.step(said)

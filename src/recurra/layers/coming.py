@@ -97,14 +97,3 @@ class Form:
             return f"a {type(self.example).__name__} of tensors (B, …) or (B, T, …), B {rows},"
         own = "".join(f", {size}" for size in self.alone.shape[2:])
         return f"a step ({rows}{own or ','}) or a chunk ({rows}, T{own})"
-
-
-def alike(out: Any, blank: Tensor) -> bool:
-    """Whether it can take the place of an answer."""
-    return (
-        type(out) is Tensor
-        and out.shape == blank.shape
-        and out.dtype is blank.dtype
-        and out.is_contiguous()
-        and out.is_cpu == blank.is_cpu
-    )

@@ -18,7 +18,7 @@ from torch import Tensor
 from recurra.cells.cell import Context, Inputs
 from recurra.engine import Flow, leaves, refill, taken
 from recurra.errors import OptionError, ShapeError, UnsupportedError
-from recurra.layers.coming import Form, alike
+from recurra.layers.coming import Form
 from recurra.layers.runners import Native, runner_of
 from recurra.layers.snapshot import Owner, owner_of, read, write
 from recurra.layers.stages import cell_of
@@ -110,7 +110,7 @@ class Stream:
             dtype, blank, function, flow, steps = known
             if x.dtype is dtype and x.is_contiguous() and x.is_cpu:
                 y = torch.empty_like(blank) if out is None else out
-                fits = out is None or alike(out, blank)
+                fits = out is None or _alike(out, blank)
                 if fits and not function(flow.address, x.data_ptr(), y.data_ptr(), steps):
                     return y
         return self._push(x, out)
@@ -145,19 +145,6 @@ class Stream:
             keep = torch.ones(self._rows, dtype=torch.bool)
             keep[self._index(rows)] = False
             self._set_rows(int(keep.sum()), [each[keep] for each in self._runner.states])
-
-    def select(self, rows: Tensor) -> None:
-        """Let each row go on from the state of another: row i from that of row `rows[i]`.
-
-        Raises:
-            OptionError: a row that is not there, or more or fewer than the stream has.
-        """
-        with self._alone():
-            index = self._index(rows)
-            if len(index) != self._rows:
-                raise OptionError(f"Stream.select: {len(index)} rows, the stream has {self._rows}")
-            for state in self._runner.states:
-                state.copy_(state[index])
 
     def snapshot(self) -> bytes:
         """The state of all rows, for `restore` of a stream of the same model, in any process."""
@@ -204,7 +191,7 @@ class Stream:
         shape = (*lead, *self._runner.y_shape)
         blank = torch.empty(shape, dtype=self._runner.dtype, device=like.device)
         y = blank if out is None else out
-        if not alike(y, blank):
+        if not _alike(y, blank):
             raise ShapeError(f"Stream: out must be {shape} of {_name(blank)}, without gaps")
         if y.numel():
             B, T = like.shape[:2]
@@ -294,6 +281,17 @@ def _check(cell: Any, rows: int, context: Context, weights: torch.dtype | None) 
         raise OptionError(
             "Stream: the model draws noise, as it does in training; model.eval() ends that"
         )
+
+
+def _alike(out: Any, blank: Tensor) -> bool:
+    """Whether it can take the place of an answer."""
+    return (
+        type(out) is Tensor
+        and out.shape == blank.shape
+        and out.dtype is blank.dtype
+        and out.is_contiguous()
+        and out.is_cpu == blank.is_cpu
+    )
 
 
 def _name(tensor: Tensor) -> str:

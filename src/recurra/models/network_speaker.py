@@ -1,7 +1,7 @@
 """A network at work: the decoder says, a step at a time, what a search chooses.
 
-A memory is prepared once, and repeated for the rows that say its source. Rows have places in one
-stream; as long as they move among the places of their own source, states move and nothing else.
+A memory is prepared once, and repeated for the rows that say its source. Rows have places in what
+runs; as long as they move among the places of their own source, states move and nothing else.
 """
 
 import torch
@@ -9,13 +9,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from recurra.engine import Tree, tree_map
-from recurra.layers import Stack, StackContext, Stream
+from recurra.engine import Tree, leaves, refill, tree_map
 from recurra.layers.attention import AttendingContext
+from recurra.layers.runners import runner_of
 from recurra.models.copying import mixture
 from recurra.models.decoder import Begun, Decoder, Saying
 from recurra.models.source import Source
 from recurra.models.speaker import Speaker
+
+# Places beside which it costs next to nothing that some of them speak to nobody.
+FEW = 8
 
 
 class NetworkSpeaker(Speaker):
@@ -27,6 +30,7 @@ class NetworkSpeaker(Speaker):
         begun: what stands before the first step, a row a source.
         copies: rows a source.
         unknown: what is fed in the place of a token that the vocabulary does not have.
+        weights: as in `Cell.sequence`.
     """
 
     # Each row's source and place, and the source that each place has the memory of.
@@ -37,31 +41,32 @@ class NetworkSpeaker(Speaker):
     _shares: Tensor
 
     def __init__(
-        self, decoder: Decoder, source: Source, begun: Begun, copies: int, unknown: int
+        self,
+        decoder: Decoder,
+        source: Source,
+        begun: Begun,
+        copies: int,
+        unknown: int,
+        weights: torch.dtype | None = None,
     ) -> None:
         B, self._length = source.ids.shape
-        self._vocabulary, self._unknown = decoder.head.output_size, unknown
+        self._table, self._vocabulary = decoder.table.weight.detach(), decoder.head.output_size
+        self._unknown, self._weights = unknown, weights
         self._memory = begun.context.memory
         places = self._memory.values.shape[1]
-        self._cell = Stack([decoder.table, Saying(decoder, places)]).eval()
+        self._cell = Saying(decoder, places).eval()
         self._copied = _copied(decoder, source, places)
         self.size = self._vocabulary
         if self._copied is not None and self._copied.numel():
             self.size = max(self.size, int(self._copied.max()) + 1)
         sources = torch.arange(B).repeat_interleave(copies)
-        self._move_in(sources, _picked(((), begun.state), sources))
+        self._move_in(sources, _picked(begun.state, sources))
 
     @torch.no_grad()
     def step(self, tokens: Int[Tensor, " N"]) -> Float[Tensor, "N V"]:
-        ids = tokens.masked_fill(tokens >= self._vocabulary, self._unknown)
-        if self._whole:
-            y: Tensor = self._stream.push(ids)
-        else:
-            every = ids.new_zeros(len(self._owners)).index_copy_(0, self._places, ids)
-            y = self._stream.push(every)[self._places]
-        V = self._vocabulary
-        gates = y.shape[1] - V - self._memory.values.shape[1]
-        shares = y[:, V + gates :]
+        y = self._answer(tokens.masked_fill(tokens >= self._vocabulary, self._unknown))
+        V, S = self._vocabulary, self._memory.values.shape[1]
+        shares = y[:, y.shape[1] - S :]
         self._shares = shares[:, : self._length]
         if self._copied is None:
             return torch.log_softmax(y[:, :V], 1)
@@ -70,31 +75,45 @@ class NetworkSpeaker(Speaker):
     @torch.no_grad()
     def keep(self, rows: Int[Tensor, " M"]) -> None:
         sources, before = self._sources[rows], self._places[rows]
+        P = len(self._owners)
         places = _places_for(sources, self._owners)
-        if places is None or 2 * len(rows) < len(self._owners):
-            states = _picked(self._stream.state, before)
-            self._move_in(sources, states)
+        if places is None or (FEW < P and 0 < 2 * len(rows) <= P):
+            state = refill(self._cell.initial_state(1), self._runner.states)
+            self._move_in(sources, _picked(state, before))
             return
-        origin = torch.arange(len(self._owners))
-        origin[places] = before
-        self._stream.select(origin)
+        every = torch.arange(P)
+        origin = every.index_copy(0, places, before)
+        for state in self._runner.states:
+            state.copy_(state[origin])
         self._sources, self._places, self.rows = sources, places, len(rows)
-        self._whole = len(rows) == len(origin) and torch.equal(places, torch.arange(len(rows)))
+        self._whole = torch.equal(places, every)
 
     @property
     def shares(self) -> Float[Tensor, "N S"]:
         return self._shares
 
-    def _move_in(self, sources: Tensor, states: Tree) -> None:
-        """Go on in a new stream, a place for each row.
+    def _answer(self, ids: Tensor) -> Tensor:
+        """The next of what `Saying` gives, (N, Y)."""
+        if not self._whole:
+            ids = ids.new_zeros(len(self._owners)).index_copy_(0, self._places, ids)
+        x = self._table[ids][:, None]
+        y = x.new_empty(len(ids), 1, self._cell.output_size)
+        self._runner.run(x, y)
+        return y[:, 0] if self._whole else y[self._places, 0]
+
+    def _move_in(self, sources: Tensor, state: Tree) -> None:
+        """Give each row a place of its own, with the memory of its source.
 
         Args:
             sources: of each row.
         """
-        context = AttendingContext(_picked(self._memory, sources))
-        whole = StackContext((None, context), (None, None))
         self.rows = len(sources)
-        self._stream = Stream(self._cell, self.rows, state=states, context=whole)
+        context = AttendingContext(_picked(self._memory, sources))
+        example = self._table.new_zeros(self.rows, 1, self._cell.input_size)
+        self._runner = runner_of(self._cell, context, self._weights, example)
+        self._runner.resize(self.rows)
+        for own, came in zip(self._runner.states, leaves(state), strict=True):
+            own.copy_(came)
         self._sources, self._places, self._owners = sources, torch.arange(self.rows), sources
         self._whole = True
 

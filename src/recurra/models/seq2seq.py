@@ -108,14 +108,18 @@ class Seq2Seq(nn.Module):
                 return self.decoder.head.each(answers.h, ids)
             return self._mixed(answers, answers.gate, source, ids)
 
-    def speaker(self, source: Source, copies: int = 1) -> Speaker:
+    def speaker(
+        self, source: Source, copies: int = 1, *, weights: torch.dtype | None = None
+    ) -> Speaker:
         """The network about to say its answers, in evaluation; its weights are copied.
 
         Args:
             copies: rows a source; those of source b are b * copies and the next ones.
+            weights: torch.bfloat16 rounds the matrices of products to it, as in `Cell.sequence`: a
+                large vocabulary reads half the memory.
 
         Raises:
-            OptionError: copies is below 1.
+            OptionError: copies is below 1, or weights do not fit.
             ShapeError: the source does not fit the network.
         """
         if copies < 1:
@@ -123,7 +127,7 @@ class Seq2Seq(nn.Module):
         self._check(source)
         with torch.no_grad(), _evaluating(self):
             begun = self.decoder.begin(self.encoder(source))
-            return NetworkSpeaker(self.decoder, source, begun, copies, self.unknown)
+            return NetworkSpeaker(self.decoder, source, begun, copies, self.unknown, weights)
 
     def _inputs(self, target: Target) -> Int[Tensor, "B T"]:
         """The begin of a sentence, and each token but the last."""
