@@ -2,11 +2,12 @@
 
 from recurra.models.autoregressive import AutoregressiveForecaster
 from recurra.models.blend import Blend
+from recurra.models.build_seq2seq import ATTENTIONS, TIED, build_seq2seq
 from recurra.models.language import LanguageNetwork, Noise
 from recurra.models.pretrained import Pieces, Pretrained, body_of
 from recurra.models.sampling import Choice, Sampler, probabilities
 from recurra.models.segment import SegmentForecaster
-from recurra.models.seq2seq import ATTENTIONS, Seq2Seq, build_seq2seq
+from recurra.models.seq2seq import Seq2Seq
 from recurra.models.source import Source, Target
 from recurra.models.speaker import Speaker
 from recurra.models.tagger import Words, WordTagger
@@ -15,6 +16,7 @@ from recurra.models.words import UNKNOWN, WordFeatures
 
 __all__ = [
     "ATTENTIONS",
+    "TIED",
     "UNKNOWN",
     "AutoregressiveForecaster",
     "Blend",
