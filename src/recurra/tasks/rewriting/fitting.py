@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from recurra.data import Pairs
-from recurra.models.seq2seq import PLACED, Seq2Seq
+from recurra.models import Seq2Seq
+from recurra.models.build_seq2seq import PLACED
 from recurra.tasks.estimator import Measures
 from recurra.tasks.rewriting.learned import Learned
 from recurra.tasks.rewriting.lesson import PairLesson

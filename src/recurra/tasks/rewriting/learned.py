@@ -9,7 +9,7 @@ import torch
 
 from recurra.data import Pairs
 from recurra.errors import DataError
-from recurra.models.seq2seq import Seq2Seq
+from recurra.models import Seq2Seq
 from recurra.tasks.estimator import Measures
 from recurra.tasks.rewriting.batch import code
 from recurra.tasks.rewriting.looks import Looks, by_words

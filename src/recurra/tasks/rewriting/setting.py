@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 from recurra.cells import CELLS, ConvGRU, ConvLSTM
 from recurra.errors import OptionError
-from recurra.models.seq2seq import ATTENTIONS, TIED, Seq2Seq, build_seq2seq
+from recurra.models import ATTENTIONS, TIED, Seq2Seq, build_seq2seq
 from recurra.tasks.rewriting.sides import Sides
 from recurra.train import outline
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recurra.models.seq2seq import Seq2Seq
+from recurra.models import Seq2Seq
 from recurra.tasks.damage import damaged
 from recurra.tasks.rewriting.learned import Learned
 from recurra.tasks.rewriting.measure import SCORING
