@@ -1,10 +1,11 @@
 """`recurra predict RUN [DATA]`."""
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from recurra.cli.flags import add_debug, names
 
@@ -80,7 +81,7 @@ def _flow(args: argparse.Namespace, estimator: "Estimator") -> int:
     """Answer the lines of standard input as they come; the first of them are drawn."""
     from recurra.cli.coming import coming
 
-    for texts in coming(sys.stdin.buffer):
+    for texts in coming(cast("io.BufferedIOBase", sys.stdin.buffer)):
         sys.stdout.write(_answer(args, estimator, texts))
         sys.stdout.flush()
         args.plot = args.attention = None
