@@ -86,7 +86,8 @@ def test_lines_come_as_they_come():
     class Slow(io.RawIOBase):
         """Gives a few bytes at a time."""
 
-        parts = [b"a b\r\nc", b"\xc3", b"\xa9\n\n", b"d"]
+        def __init__(self):
+            self.parts = [b"a b\r\nc", b"\xc3", b"\xa9\n\n", b"d"]
 
         def readable(self):
             return True

@@ -73,7 +73,7 @@ def test_of_a_file_what_stands_before_a_tab_is_read(fitted, sample, pairs, tmp_p
     for name in ("a.txt", "a.tsv"):
         pd.testing.assert_frame_equal(fitted.predict(tmp_path / name), expected)
     (tmp_path / "long.txt").write_text("a\n" + "b" * 2001 + "\n")
-    with pytest.raises(DataError, match="long.txt: line 2 has 2,001 characters, the model takes"):
+    with pytest.raises(DataError, match=r"long\.txt: line 2 has 2,001 characters, the model takes"):
         fitted.predict(tmp_path / "long.txt")
     with pytest.raises(DataError, match="texts: text 2 is a int; a text fits"):
         fitted.predict(["a", 1])

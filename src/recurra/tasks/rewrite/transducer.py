@@ -24,7 +24,8 @@ class Transducer(Rewriter):
 
     task: ClassVar[str] = "rewrite"
     tokens: ClassVar[str] = "characters"
-    loss: ClassVar[str] = "training: nats a character; validation: 100 - exact %"
+    loss: ClassVar[str] = "100 - exact %"
+    training_loss: ClassVar[str] = "nats a character"
     groups: ClassVar[dict[str, tuple[str, ...]]] = {
         "the answer": ANSWER,
         "the files": FILES,

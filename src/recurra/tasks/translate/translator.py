@@ -25,7 +25,8 @@ class Translator(Rewriter):
 
     task: ClassVar[str] = "translate"
     tokens: ClassVar[str] = "bpe"
-    loss: ClassVar[str] = "training: nats a piece; validation: 100 - BLEU"
+    loss: ClassVar[str] = "100 - BLEU"
+    training_loss: ClassVar[str] = "nats a piece"
     groups: ClassVar[dict[str, tuple[str, ...]]] = {
         "the answer": ANSWER,
         "the files": FILES,
