@@ -4,8 +4,12 @@ from recurra.models.autoregressive import AutoregressiveForecaster
 from recurra.models.blend import Blend
 from recurra.models.language import LanguageNetwork, Noise
 from recurra.models.pretrained import Pieces, Pretrained, body_of
+from recurra.models.said import Said
 from recurra.models.sampling import Choice, Sampler, probabilities
+from recurra.models.search import beam_search
 from recurra.models.segment import SegmentForecaster
+from recurra.models.speaker import Speaker
+from recurra.models.speaking import greedy, sample
 from recurra.models.tagger import Words, WordTagger
 from recurra.models.text_classifier import PooledClassifier, PretrainedClassifier, Spelt, WholeWords
 from recurra.models.words import UNKNOWN, WordFeatures
@@ -21,13 +25,18 @@ __all__ = [
     "PooledClassifier",
     "Pretrained",
     "PretrainedClassifier",
+    "Said",
     "Sampler",
     "SegmentForecaster",
+    "Speaker",
     "Spelt",
     "WholeWords",
     "WordFeatures",
     "WordTagger",
     "Words",
+    "beam_search",
     "body_of",
+    "greedy",
     "probabilities",
+    "sample",
 ]
