@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from recurra.data import Pairs
 from recurra.errors import DataError, OptionError, RunFolderError
 from recurra.tasks import Translator
-from recurra.tasks.rewriting.looks import by_words
+from recurra.tasks.rewriting.looks import END, by_words
 from recurra.tasks.rewriting.measure import SCORING, verdict
 from recurra.tasks.rewriting.memory import Memory
 from recurra.tasks.rewriting.parts import divide
@@ -118,7 +118,7 @@ def test_it_looks_at_every_word_while_it_says_every_word(fitted, pairs):
     source, target = pairs[0]
     looks = fitted.learned_.looks(source, target)
     assert looks.source == tuple(source.split())
-    assert looks.target == tuple(target.split())
+    assert looks.target == (*target.split(), END)
     np.testing.assert_allclose(looks.shares.sum(axis=1), 1, atol=1e-5)
 
 

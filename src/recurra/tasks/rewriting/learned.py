@@ -12,7 +12,7 @@ from recurra.errors import DataError
 from recurra.models import Seq2Seq
 from recurra.tasks.estimator import Measures
 from recurra.tasks.rewriting.batch import code
-from recurra.tasks.rewriting.looks import Looks, by_words
+from recurra.tasks.rewriting.looks import END, Looks, by_words
 from recurra.tasks.rewriting.measure import COPY, MEMORY, MODEL, compare
 from recurra.tasks.rewriting.memory import Memory
 from recurra.tasks.rewriting.saying import Answer, Manner, mean_nats, say
@@ -58,7 +58,7 @@ class Learned:
         return pd.DataFrame(rows, columns=COLUMNS)
 
     def looks(self, source: str, target: str) -> Looks:
-        """Where the network looks in the source while it says the target.
+        """Where the network looks in the source while it says the target and ends.
 
         Args:
             source: a text with something in it.
@@ -70,12 +70,13 @@ class Learned:
         with torch.inference_mode(), one_thread():
             speaker = self.network.speaker(coded.source(FIRST))
             rows = []
-            for token in (self.sides.end, *ids[:-1]):
+            for token in (self.sides.end, *ids):
                 speaker.step(torch.tensor([token]))
                 rows.append(speaker.shares[0, : len(read)].float().numpy())
+        shares = np.stack(rows)
         if self.sides.source.kind == "characters":
-            return Looks(read, said, np.stack(rows))
-        return by_words(read, said, np.stack(rows))
+            return Looks(read, (*said, END), shares)
+        return by_words(read, (*said, f" {END}"), shares)
 
     def measure(self, pairs: Pairs, about: str, manner: Manner) -> Measures:
         """The model beside its baselines."""

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Shares = NDArray[np.floating]
+# Stands for the end of an answer.
+END = "∎"
 
 
 class Looks(NamedTuple):
@@ -14,7 +16,7 @@ class Looks(NamedTuple):
 
     Args:
         source: (S,) its words, or its characters.
-        target: (T,) those of the answer.
+        target: (T,) those of the answer, and `END`.
         shares: (T, S) of each word of the source in each word of the answer.
     """
 
@@ -33,11 +35,11 @@ def by_words(source: Sequence[str], target: Sequence[str], shares: Shares) -> Lo
         target: (T,) those of the answer.
         shares: (T, S) of the pieces.
     """
-    read, said = _begins(source), _begins(target)
+    read, said = _begins(source), np.array(_begins(target), np.intp)
     summed = np.add.reduceat(shares, read, axis=1)
     counts = np.diff([*said, len(target)])[:, None]
     joined = np.add.reduceat(summed, said, axis=0) / counts
-    return Looks(_words(source, read), _words(target, said), joined)
+    return Looks(_words(source, read), _words(target, said.tolist()), joined)
 
 
 def _begins(pieces: Sequence[str]) -> list[int]:

@@ -201,17 +201,17 @@ class Rewriter(Learner):
             data: not needed.
 
         Raises:
-            DataError: there is no answer with a word in it.
+            DataError: all sources are blank.
         """
         from recurra.tasks.rewriting.plots import draw_looks
 
         del data
         self._need("learned_")
         for source, target in answer[["source", "target"]].itertuples(index=False):
-            if source.strip() and target.strip():
+            if source.strip():
                 draw_looks(Path(path), self.learned_.looks(source, target))
                 return
-        raise DataError(f"{path}: there is no answer to draw; every one is empty")
+        raise DataError(f"{path}: there is no answer to draw; every text is blank")
 
     def save(self, folder: str | Path) -> None:
         """Write a run folder, with pictures of the training and of where an answer looked."""
