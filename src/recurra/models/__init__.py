@@ -4,11 +4,14 @@ from recurra.models.autoregressive import AutoregressiveForecaster
 from recurra.models.blend import Blend
 from recurra.models.language import LanguageNetwork, Noise
 from recurra.models.pretrained import Pieces, Pretrained, body_of
+from recurra.models.said import Said
 from recurra.models.sampling import Choice, Sampler, probabilities
+from recurra.models.search import beam_search
 from recurra.models.segment import SegmentForecaster
 from recurra.models.seq2seq import ATTENTIONS, Seq2Seq, build_seq2seq
 from recurra.models.source import Source, Target
 from recurra.models.speaker import Speaker
+from recurra.models.speaking import greedy, sample
 from recurra.models.tagger import Words, WordTagger
 from recurra.models.text_classifier import PooledClassifier, PretrainedClassifier, Spelt, WholeWords
 from recurra.models.words import UNKNOWN, WordFeatures
@@ -25,6 +28,7 @@ __all__ = [
     "PooledClassifier",
     "Pretrained",
     "PretrainedClassifier",
+    "Said",
     "Sampler",
     "SegmentForecaster",
     "Seq2Seq",
@@ -36,7 +40,10 @@ __all__ = [
     "WordFeatures",
     "WordTagger",
     "Words",
+    "beam_search",
     "body_of",
     "build_seq2seq",
+    "greedy",
     "probabilities",
+    "sample",
 ]
