@@ -6,12 +6,15 @@ looked into. Which of equal numbers such a search meets is chance: where the num
 is as large, the row is sorted.
 """
 
+from typing import TypeVar
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
+Each = TypeVar("Each", bound=np.generic)
 # Blocks for each of the k: torch's search for so few among so many is its fast one.
 BLOCKS = 64
 # Rows that would have fewer columns a block are searched whole.
@@ -31,6 +34,11 @@ def likeliest(
         if tied.any():
             values[tied], ids[tied] = _sorted(scores[torch.from_numpy(tied)], k + 1)
     return values[:, :k], ids[:, :k]
+
+
+def along(values: NDArray[Each], places: NDArray[np.int64]) -> NDArray[Each]:
+    """What stands at some places of each row: `np.take_along_axis`, faster where rows are few."""
+    return values[np.arange(len(values))[:, None], places]
 
 
 def _largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -53,13 +61,13 @@ def _in_order(
     values: NDArray[np.float64], ids: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     order = np.lexsort((ids, _falling(values)))
-    return np.take_along_axis(values, order, 1), np.take_along_axis(ids, order, 1)
+    return along(values, order), along(ids, order)
 
 
 def _sorted(scores: Tensor, k: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     values = scores.double().cpu().numpy()
     ids = np.argsort(_falling(values), axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(values, ids, 1), ids
+    return along(values, ids), ids
 
 
 def _falling(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,21 +16,18 @@ Source: Wu et al., "Google's Neural Machine Translation System", 2016, arXiv:160
 the end of the search by n hypotheses is ours.
 """
 
-from typing import TypeVar
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from recurra.errors import OptionError, ShapeError
-from recurra.models.likeliest import likeliest
+from recurra.models.likeliest import along, likeliest
 from recurra.models.said import Closed, Ids, Most, Said, Trail, few_left, limits, penalty
 from recurra.models.sampling import check_finite
 from recurra.models.speaker import Speaker
 
 Numbers = NDArray[np.float64]
-Each = TypeVar("Each", bound=np.generic)
 
 
 def beam_search(
@@ -115,9 +112,9 @@ class _Search:
             self._cut(length)
             log_p[ends] = -np.inf
             places = np.argsort(ends, axis=1, kind="stable")[:, : self._beam]
-            self._log_p = _at(log_p, places)
+            self._log_p = along(log_p, places)
             self._end_sentences(length)
-            tokens = self._go_on(speaker, _at(rows, places), _at(followers, places))
+            tokens = self._go_on(speaker, along(rows, places), along(followers, places))
             length += 1
 
     def best(self) -> list[list[Said]]:
@@ -134,7 +131,7 @@ class _Search:
         sums = np.where(log_p > -np.inf, log_p + values, -np.inf).reshape(sentences, -1)
         places = np.argsort(-sums, axis=1, kind="stable")[:, : 2 * self._beam]
         rows = places // values.shape[1]
-        return _at(sums, places), rows, _at(tokens.reshape(sentences, -1), places)
+        return along(sums, places), rows, along(tokens.reshape(sentences, -1), places)
 
     def _close(self, length: int, log_p: Numbers, rows: Ids, ends: NDArray[np.bool_]) -> None:
         """Hypotheses of so many tokens that came to their end."""
@@ -177,7 +174,3 @@ class _Search:
         said = tokens[stay].ravel()
         self._trail.go_on(beginnings, said)
         return said
-
-
-def _at(values: NDArray[Each], places: Ids) -> NDArray[Each]:
-    return np.take_along_axis(values, places, 1)
