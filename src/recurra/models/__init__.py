@@ -9,7 +9,7 @@ from recurra.models.said import Said
 from recurra.models.sampling import Choice, Sampler, probabilities
 from recurra.models.search import beam_search
 from recurra.models.segment import SegmentForecaster
-from recurra.models.seq2seq import ATTENTIONS, Seq2Seq, build_seq2seq
+from recurra.models.seq2seq import Seq2Seq
 from recurra.models.source import Source, Target
 from recurra.models.speaker import Speaker
 from recurra.models.speaking import greedy, sample
