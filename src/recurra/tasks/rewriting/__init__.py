@@ -1,0 +1,1 @@
+"""What tasks share that turn one text into another: tokens of both sides, learning, answering."""
