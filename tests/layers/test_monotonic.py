@@ -179,7 +179,7 @@ def test_gradients_without_noise_are_right_for_every_parameter():
     def outputs(*_):
         return given.cell.sequence(given.x, given.state, given.context)[0]
 
-    assert torch.autograd.gradcheck(outputs, weights)
+    assert torch.autograd.gradcheck(outputs, weights, fast_mode=True)
 
 
 def test_what_does_not_fit_is_refused():
