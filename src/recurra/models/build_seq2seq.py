@@ -79,6 +79,11 @@ def build_seq2seq(
     """
     H, E = hidden_size, embedding_size
     _check(attention, tied, H, encoder_layers, decoder_layers)
+    if copy and attention == "monotonic":
+        raise OptionError(
+            "--copy does not go with --attention monotonic, whose shares may add up to less than "
+            "1; any other attention fits"
+        )
     limited = attention in PLACED or coverage > 0
     _check_places(attention, coverage, places if limited else None)
     tables = _tables(source_size, target_size, E, tied)

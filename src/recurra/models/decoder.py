@@ -13,10 +13,11 @@ import copy
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from recurra.cells.cell import Cell
+from recurra.engine import beside
 from recurra.layers import Embedding, Head
 from recurra.layers.around import check_rate, keep_mask
 from recurra.layers.attention import Attending, AttendingContext, AttendingState
@@ -103,7 +104,10 @@ class Decoder(nn.Module):
         y, _ = attending.sequence(x, begun.state, begun.context, lengths=lengths)
         y, seen = y[..., : y.shape[2] - places], y[..., y.shape[2] - places :]
         h = self._some_dropped(self.read_out(y))
-        gate = None if self.gate is None else self.gate(torch.cat([y, x], -1))[..., 0]
+        gate = None
+        if self.gate is not None:
+            gate = self.gate(torch.cat([y, x], -1))[..., 0]
+            gate = open_where_nothing(gate, begun.context.memory.there)
         return Answers(h, seen, gate)
 
     def read_out(self, y: Float[Tensor, "... R"]) -> Float[Tensor, "... H"]:
@@ -147,6 +151,15 @@ class Saying(Cell[AttendingState]):
         if self.gate is not None:
             parts.append(self.gate(torch.cat([y, x], -1)))
         return torch.cat([*parts, shares], -1), state
+
+
+def open_where_nothing(
+    gate: Float[Tensor, "B ..."], there: Bool[Tensor, "B S"] | None
+) -> Float[Tensor, "B ..."]:
+    """The gate, before its sigmoid; of a source without places nothing is copied."""
+    if there is None:
+        return gate
+    return gate.masked_fill(beside(~there.any(1), gate), torch.inf)
 
 
 def showing(attending: Attending, places: int) -> Attending:

@@ -4,16 +4,19 @@ A memory is prepared once, and repeated for the rows that say its source. Rows h
 runs; as long as they move among the places of their own source, states move and nothing else.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recurra.engine import Tree, leaves, refill, tree_map
 from recurra.layers.attention import AttendingContext
 from recurra.layers.runners import runner_of
 from recurra.models.copying import mixture
-from recurra.models.decoder import Begun, Decoder, Saying
+from recurra.models.decoder import Begun, Decoder, Saying, open_where_nothing
 from recurra.models.source import Source
 from recurra.models.speaker import Speaker
 
@@ -54,7 +57,7 @@ class NetworkSpeaker(Speaker):
         self._unknown, self._weights = unknown, weights
         self._memory = begun.context.memory
         places = self._memory.values.shape[1]
-        self._cell = Saying(decoder, places).eval()
+        self._cell = Saying(decoder, places)
         self._copied = _copied(decoder, source, places)
         self.size = self._vocabulary
         if self._copied is not None and self._copied.numel():
@@ -70,7 +73,9 @@ class NetworkSpeaker(Speaker):
         self._shares = shares[:, : self._length]
         if self._copied is None:
             return torch.log_softmax(y[:, :V], 1)
-        return mixture(y[:, :V], y[:, V], shares, self._copied[self._sources], self.size)
+        there = self._memory.there
+        gate = open_where_nothing(y[:, V], None if there is None else there[self._sources])
+        return mixture(y[:, :V], gate, shares, self._copied[self._sources], self.size)
 
     @torch.no_grad()
     def keep(self, rows: Int[Tensor, " M"]) -> None:
@@ -110,12 +115,26 @@ class NetworkSpeaker(Speaker):
         self.rows = len(sources)
         context = AttendingContext(_picked(self._memory, sources))
         example = self._table.new_zeros(self.rows, 1, self._cell.input_size)
-        self._runner = runner_of(self._cell, context, self._weights, example)
+        # The network may go on learning while it is asked.
+        with evaluating(self._cell):
+            self._runner = runner_of(self._cell, context, self._weights, example)
         self._runner.resize(self.rows)
         for own, came in zip(self._runner.states, leaves(state), strict=True):
             own.copy_(came)
         self._sources, self._places, self._owners = sources, torch.arange(self.rows), sources
         self._whole = True
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """A network in evaluation, and each part of it then as before."""
+    before = {part: part.training for part in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for part, training in before.items():
+            part.training = training
 
 
 def _places_for(sources: Tensor, owners: Tensor) -> Tensor | None:

@@ -8,9 +8,6 @@ Translate", 2014, arXiv:1409.0473; Luong, Pham and Manning, "Effective Approache
 Neural Machine Translation", 2015, arXiv:1508.04025.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -21,7 +18,7 @@ from recurra.layers.attention import coverage_loss
 from recurra.models.copying import mixed_nats
 from recurra.models.decoder import Answers, Begun, Decoder
 from recurra.models.encoder import Encoder
-from recurra.models.network_speaker import NetworkSpeaker
+from recurra.models.network_speaker import NetworkSpeaker, evaluating
 from recurra.models.own_words import own_words
 from recurra.models.source import Source, Target
 from recurra.models.speaker import Speaker
@@ -93,7 +90,7 @@ class Seq2Seq(nn.Module):
             ShapeError: source and target do not fit together or the network.
         """
         self._check(source, target)
-        with torch.no_grad(), _evaluating(self):
+        with torch.no_grad(), evaluating(self):
             begun = self.decoder.begin(self.encoder(source))
             answers = self.decoder(self._inputs(target), target.lengths, begun)
             ids = _true_ids(target)
@@ -118,7 +115,7 @@ class Seq2Seq(nn.Module):
         if copies < 1:
             raise OptionError(f"Seq2Seq: copies is {copies}, it must be at least 1")
         self._check(source)
-        with torch.no_grad(), _evaluating(self):
+        with torch.no_grad(), evaluating(self):
             begun = self.decoder.begin(self.encoder(source))
             return NetworkSpeaker(self.decoder, source, begun, copies, self.unknown, weights)
 
@@ -174,14 +171,3 @@ def _true_ids(target: Target) -> Int[Tensor, "B T"]:
     """The targets, and -1 past each row's length."""
     t = torch.arange(target.ids.shape[1], device=target.ids.device)
     return target.ids.masked_fill(t >= target.lengths[:, None], -1)
-
-
-@contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    """In evaluation, and then as before."""
-    training = network.training
-    network.eval()
-    try:
-        yield
-    finally:
-        network.train(training)
