@@ -7,7 +7,17 @@ from torch import nn
 
 from recurra.cells import CELLS, Cell
 from recurra.errors import OptionError
-from recurra.layers import Bidirectional, Embedding, Head, Layer, Scores, Stack, Tied
+from recurra.layers import (
+    Bidirectional,
+    Convolution,
+    Embedding,
+    Head,
+    Layer,
+    Scores,
+    SelfAttention,
+    Stack,
+    Tied,
+)
 from recurra.layers.attention import (
     Additive,
     Attending,
@@ -72,6 +82,9 @@ def build_seq2seq(
         copy: tokens of the source may be said again.
         coverage: factor of the coverage loss, and whether "additive" knows where it looked; 0 for
             neither.
+        convolution: places that a convolution in front of the encoder's layers sees, odd; 0 for
+            none.
+        self_attention: heads of a self-attention between the encoder's layers; 0 for none.
         places: the most that a source may have, for attentions in PLACED and for coverage.
 
     Raises:
@@ -90,7 +103,7 @@ def build_seq2seq(
     make: Any = CELLS[cell]
     encoder = Encoder(
         tables.source,
-        Stack(_reading(make, E, H, encoder_layers), dropout),
+        Stack(_reading(make, E, H, encoder_layers, convolution, self_attention), dropout),
         dropout=dropout,
         most=places if limited else 0,
     )
@@ -132,10 +145,22 @@ def _tables(source_size: int, target_size: int, width: int, tied: str) -> _Table
     return _Tables(target if tied == "all" else Embedding(source_size, width), target)
 
 
-def _reading(make: Any, width: int, hidden_size: int, count: int) -> list[Layer]:
+def _reading(
+    make: Any, width: int, hidden_size: int, count: int, convolution: int, heads: int
+) -> list[Layer]:
     """The layers of an encoder, from its table to its memory."""
-    half, widths = hidden_size // 2, (width, *[hidden_size] * (count - 1))
-    return [Bidirectional(make(each, half), make(each, half)) for each in widths]
+    layers: list[Layer] = []
+    if convolution:
+        layers.append(Convolution(width, hidden_size, convolution))
+        width = hidden_size
+    half = hidden_size // 2
+    for number in range(count):
+        # What looks at all places stands behind each layer but the last; behind one alone too.
+        layers.append(Bidirectional(make(width, half), make(width, half)))
+        if heads and number < max(count - 1, 1):
+            layers.append(SelfAttention(hidden_size, heads))
+        width = hidden_size
+    return layers
 
 
 def _attention(name: str, H: int, heads: int, places: int) -> Attention:
