@@ -48,6 +48,15 @@ QUICK: dict[str, dict[str, Any]] = {
         "epochs": 2,
         "quiet": True,
     },
+    "rewrite": {
+        "beam": 2,
+        "cell": "gru",
+        "hidden_size": 8,
+        "embedding_size": 4,
+        "batch_tokens": 1000,
+        "epochs": 1,
+        "quiet": True,
+    },
     "tag": {
         "output": "crf",
         "word_size": 8,
@@ -67,6 +76,17 @@ QUICK: dict[str, dict[str, Any]] = {
         "epochs": 8,
         "learning_rate": 4e-2,
         "average": 0.9,
+        "quiet": True,
+    },
+    "translate": {
+        "beam": 2,
+        "vocab_size": 300,
+        "cell": "gru",
+        "hidden_size": 8,
+        "embedding_size": 4,
+        "batch_tokens": 1000,
+        "epochs": 1,
+        "precision": "float32",
         "quiet": True,
     },
 }

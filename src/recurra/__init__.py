@@ -26,6 +26,8 @@ _ROOMS = {
     "TASKS": "recurra.tasks",
     "Tagger": "recurra.tasks.tag",
     "TextClassifier": "recurra.tasks.text_classify",
+    "Transducer": "recurra.tasks.rewrite",
+    "Translator": "recurra.tasks.translate",
     "accelerate": "recurra.nn",
     "load": "recurra.tasks",
     "load_torch": "recurra.layers",

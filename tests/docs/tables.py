@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from recurra.tasks import LanguageModel, Tagger, TextClassifier
+from recurra.tasks import LanguageModel, Tagger, TextClassifier, Transducer, Translator
 
 HOURS, DAYS, AHEAD = 960, 240, 14
 SHOPS = ("north", "south", "west")
@@ -30,6 +30,7 @@ def write_tables(folder: Path) -> None:
     _tagged(folder)
     _labelled(folder)
     _write_texts(folder)
+    _write_pairs(folder)
 
 
 def _write_texts(folder: Path) -> None:
@@ -38,6 +39,23 @@ def _write_texts(folder: Path) -> None:
     (folder / "chat.txt").write_text("".join(novel[150:250]))
     (folder / "letter.txt").write_text("".join(novel[250:255]))
     (folder / "other.txt").write_text("".join([*novel[260:290], "The heron forgets Straße.\n"]))
+
+
+def _write_pairs(folder: Path) -> None:
+    """Sentences with translations, dates with their standard form, and files that do not fit."""
+    toy = Translator.sample(folder).read_text().splitlines(keepends=True)
+    (folder / "pairs.tsv").write_text("".join(toy[:100]))
+    parts = {"train": toy[:150], "newer": toy[150:180], "valid": toy[180:200]}
+    for name, lines in parts.items():
+        sides = zip(*(line.rstrip("\n").split("\t") for line in lines), strict=True)
+        for language, texts in zip(("en", "de"), sides, strict=True):
+            (folder / f"{name}.{language}").write_text("".join(f"{text}\n" for text in texts))
+    dates = Transducer.sample(folder).read_text().splitlines(keepends=True)
+    (folder / "newer-dates.tsv").write_text("".join(dates[:40]))
+    texts = [line.partition("\t")[0] for line in dates[:3]]
+    (folder / "newer-dates.txt").write_text("".join(f"{text}\n" for text in texts))
+    (folder / "blank.tsv").write_text("a\tb\n\tb\na\tb\n")
+    (folder / "columns.tsv").write_text("a\tb\na\tb\tc\n")
 
 
 def _load(

@@ -19,8 +19,10 @@ RAY_START = "--head --port --address"
 EXPLAINED = {
     "forecast": "forecasting",
     "language": "text",
+    "rewrite": "rewriting",
     "tag": "tagging",
     "text-classify": "classifying-text",
+    "translate": "translating",
 }
 SHARED_PAGES = ("training", "scaling", "fine-tuning")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")

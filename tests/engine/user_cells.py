@@ -39,6 +39,19 @@ class Readout(Plain):
         return torch.sigmoid(self.read(h)), Hidden(h)
 
 
+class Joined(Plain):
+    """The output is a projection of the new state beside what came before it in the step."""
+
+    def __init__(self, input_size, hidden_size, *, dtype=None):
+        super().__init__(input_size, hidden_size, dtype=dtype)
+        self.read = nn.Linear(2 * hidden_size, hidden_size, dtype=dtype)
+
+    def step(self, x, state, context=None):
+        u = F.linear(state.h, self.square)
+        h = torch.tanh(self.project(x) + torch.sin(u))
+        return self.read(torch.cat([h, u], dim=-1)), Hidden(h)
+
+
 class Late(Plain):
     """The output shows the state before this step: it does not see x."""
 
@@ -150,6 +163,7 @@ class Careless(Plain):
 
 VECTOR_CELLS: dict[str, type[Cell]] = {
     "readout": Readout,
+    "joined": Joined,
     "late": Late,
     "blind": Blind,
     "feedforward": Feedforward,

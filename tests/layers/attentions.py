@@ -10,9 +10,11 @@ from recurra.layers import RecurrentDropout, Zoneout
 from recurra.layers.attention import (
     Additive,
     Attending,
+    Covering,
     Location,
     Luong,
     Memory,
+    Monotonic,
     MultiHead,
     Reading,
     SoftWindow,
@@ -26,6 +28,9 @@ ATTENTIONS = {
     "luong, concat": lambda: Luong(H, E, "concat", hidden_size=7),
     "location": lambda: Location(H, E, 6, S, filters=3, width=3),
     "location, smooth": lambda: Location(H, E, 6, S + 3, filters=2, width=7, smooth=True),
+    "covering": lambda: Covering(H, E, 6, S + 2),
+    "monotonic": lambda: Monotonic(H, E, 6, S, noise=0.7, offset=0.3),
+    "monotonic, without noise": lambda: Monotonic(H, E, 6, S + 2, noise=0.0, offset=0.3),
     "soft window": lambda: SoftWindow(H, E, 3),
     "multi-head": lambda: MultiHead(H, E, 6, 2),
 }

@@ -26,6 +26,7 @@ from recurra.layers.attention import (
 )
 
 every_attention = pytest.mark.parametrize("name", ATTENTIONS)
+SHARING_ONE = [name for name in ATTENTIONS if not name.startswith(("soft window", "monotonic"))]
 every_shape = pytest.mark.parametrize("shape", SHAPES)
 
 
@@ -109,6 +110,21 @@ def test_what_is_not_there_is_not_seen(name):
         torch.testing.assert_close(cut.read, found.read[b : b + 1])
 
 
+@every_attention
+@pytest.mark.parametrize("train", [True, False], ids=["training", "evaluation"])
+def test_a_row_alone_is_what_it_is_in_a_batch(name, train):
+    given = case("first", name, 3, 6, train=train)
+    lengths = torch.tensor([2, S, 1])
+    there = torch.arange(S) < lengths[:, None]
+    values = memory_of(3).values.detach().masked_fill(~there[..., None], float("nan"))
+    initial = given.cell.initial_state(3)
+    y, last = given.cell.sequence(given.x, initial, Memory(values, there))
+    for b, length in enumerate(lengths):
+        memory = Memory(values[b : b + 1, :length])
+        own, own_last = given.cell.sequence(given.x[b : b + 1], _row(initial, b), memory)
+        assert_same([own, *leaves(own_last)], [y[b : b + 1], *leaves(_row(last, b))], 1e-10)
+
+
 def _row(tree, b):
     return tree_map(lambda part: part[b : b + 1], tree)
 
@@ -128,7 +144,7 @@ def test_a_row_whose_memory_is_empty_reads_nothing(name):
     assert all(each.isfinite().all() for each in slopes)
 
 
-@pytest.mark.parametrize("name", [name for name in ATTENTIONS if name != "soft window"])
+@pytest.mark.parametrize("name", SHARING_ONE)
 def test_shares_are_of_one(name):
     torch.manual_seed(0)
     attention, memory = ATTENTIONS[name]().double(), memory_of(3)
@@ -255,7 +271,10 @@ def test_a_memory_alone_serves_as_what_reading_makes_of_it(name, shape):
     found = []
     for context in (memory, given.cell.reading(memory)):
         y, _ = given.cell.sequence(given.x, given.state, context)
-        slopes = torch.autograd.grad(y.square().sum(), inputs)
+        # Where shares are decided, queries have no gradient.
+        slopes = torch.autograd.grad(
+            y.square().sum(), inputs, allow_unused=True, materialize_grads=True
+        )
         found.append((y, *slopes))
     assert_same(found[0], found[1], 1e-10)
 

@@ -118,7 +118,7 @@ def test_noise_of_both_cells_is_drawn_once():
 
 def test_it_has_no_step():
     layer = Bidirectional(GRU(3, 4), GRU(3, 4))
-    message = "^Bidirectional: there is no step, because the backward cell begins at the end of"
+    message = "^Bidirectional: there is no step, because its backward cell begins at the end of"
     with pytest.raises(UnsupportedError, match=message):
         layer.step(torch.zeros(2, 3), layer.initial_state(2))
 

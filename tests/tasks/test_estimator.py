@@ -22,8 +22,10 @@ pytestmark = pytest.mark.parametrize("task", TASKS)
 EMPTY = {
     "forecast": pd.DataFrame(),
     "language": "",
+    "rewrite": pd.DataFrame(),
     "tag": pd.DataFrame(),
     "text-classify": pd.DataFrame(),
+    "translate": pd.DataFrame(),
 }
 
 

@@ -27,6 +27,43 @@ def source(estimator: "Estimator | type[Estimator]", files: Sequence[str]) -> So
     return list(files)
 
 
+def add_files(
+    parser: argparse.ArgumentParser, estimator: "type[Estimator]", *, missing: bool = False
+) -> None:
+    """What is learned from, and what is held out instead of a part of it.
+
+    Args:
+        missing: whether the first may be left out.
+    """
+    several = estimator.several
+    many = "*" if missing else "+"
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        nargs=many if missing or several else None,
+        help="the files to learn from" if several else "the file to learn from",
+    )
+    parser.add_argument(
+        "--valid",
+        metavar="FILE",
+        nargs="+" if several else None,
+        help="a later part, to validate and test on",
+    )
+
+
+def settle_files(args: argparse.Namespace) -> None:
+    """Have `args.data` and `args.valid` as the estimator of `args.task` takes them.
+
+    Raises:
+        OptionError: there are several files, and it takes one.
+    """
+    from recurra.tasks import TASKS
+
+    for name in ("data", "valid"):
+        if isinstance(files := getattr(args, name), list):
+            setattr(args, name, source(TASKS[args.task], files))
+
+
 def first_of(data: Source) -> str:
     """The file by which a run is named."""
     return data if isinstance(data, str) else data[0]

@@ -1,11 +1,26 @@
 """`recurra predict RUN [DATA]`."""
 
 import argparse
+import io
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from recurra.cli.flags import add_debug, names
 
+if TYPE_CHECKING:
+    from recurra.tasks import Estimator
+
 HELP = "answer with what a run has learned"
+# Options that not every run takes: the tasks that do, and what these are called.
+REWRITING = (("translate", "rewrite"), "translating and rewriting")
+OWN = {
+    "target": (("forecast",), "forecasts"),
+    "beam": REWRITING,
+    "n_best": REWRITING,
+    "attention": REWRITING,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,39 +35,77 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", metavar="FILE", type=Path, help="instead of printing")
     parser.add_argument("--plot", metavar="FILE.png", type=Path, help="draw the answer")
     parser.add_argument(
-        "--target", metavar="NAME,…", type=names, default=(), help="where columns have other names"
+        "--target", metavar="NAME,…", type=names, help="where columns have other names"
+    )
+    group = parser.add_argument_group(REWRITING[1])
+    group.add_argument("--beam", metavar="N", type=int, help="answers followed side by side")
+    group.add_argument("--n-best", metavar="N", type=int, help="answers shown of each text")
+    group.add_argument(
+        "--attention", metavar="FILE.svg", type=Path, help="draw where the first answer looked"
     )
     add_debug(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Predict, then print or write the answer whole."""
-    import sys
-    from functools import partial
-
-    from recurra.errors import OptionError
-    from recurra.tasks import Forecaster, load
+    """Predict, then print or write the answer whole; or print each line's as soon as it is read."""
+    from recurra.tasks import load
+    from recurra.train import write_whole
 
     estimator = load(args.run)
-    if isinstance(estimator, Forecaster):
-        answer = estimator.predict(args.data, target=args.target)
-        draw = partial(estimator.plot, target=args.target)
-    elif args.target:
-        raise OptionError(f"--target fits forecasts; {args.run} is a run of {estimator.task}")
-    else:
-        data = args.data
-        if data is None and estimator.lines:
-            data = [line.rstrip("\r\n") for line in sys.stdin]
-        answer, draw = estimator.predict(data), partial(estimator.plot)
-    if args.plot is not None:
-        draw(answer, args.plot, args.data)
-        print(f"drawn     {args.plot}", file=sys.stderr)
-    text = estimator.to_text(answer)
+    _check(args, estimator)
+    data = args.data
+    if data is None and estimator.lines:
+        if estimator.flowing and args.out is None:
+            return _flow(args, estimator)
+        data = [line.rstrip("\r\n") for line in sys.stdin]
+    text = _answer(args, estimator, data)
     if args.out is None:
         sys.stdout.write(text)
         return 0
-    from recurra.train import write_whole
-
     write_whole(args.out, lambda path: path.write_text(text, encoding="utf-8", newline=""))
     print(f"written   {args.out}", file=sys.stderr)
     return 0
+
+
+def _check(args: argparse.Namespace, estimator: "Estimator") -> None:
+    """Refuse an option that the run's task does not take."""
+    from recurra.errors import OptionError
+
+    for name, (tasks, called) in OWN.items():
+        if getattr(args, name) is not None and estimator.task not in tasks:
+            flag = name.replace("_", "-")
+            raise OptionError(f"--{flag} fits {called}; {args.run} is a run of {estimator.task}")
+
+
+def _flow(args: argparse.Namespace, estimator: "Estimator") -> int:
+    """Answer the lines of standard input as they come; the first of them are drawn."""
+    from recurra.cli.coming import coming
+
+    for texts in coming(cast("io.BufferedIOBase", sys.stdin.buffer)):
+        sys.stdout.write(_answer(args, estimator, texts))
+        sys.stdout.flush()
+        args.plot = args.attention = None
+    return 0
+
+
+def _answer(
+    args: argparse.Namespace, estimator: "Estimator", data: "str | Sequence[str] | None"
+) -> str:
+    """The answer as a file of it reads, drawn where a picture is wished."""
+    from recurra.tasks import Forecaster
+    from recurra.tasks.rewriting import Rewriter
+
+    answer: Any
+    if isinstance(estimator, Forecaster):
+        answer = estimator.predict(data, target=args.target or ())
+    elif isinstance(estimator, Rewriter):
+        answer = estimator.predict(data, beam=args.beam, n_best=args.n_best)
+    else:
+        answer = estimator.predict(data)
+    for path in filter(None, (args.plot, args.attention)):
+        if isinstance(estimator, Forecaster):
+            estimator.plot(answer, path, args.data, target=args.target or ())
+        else:
+            estimator.plot(answer, path, args.data)
+        print(f"drawn     {path}", file=sys.stderr)
+    return estimator.to_text(answer)

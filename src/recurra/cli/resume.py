@@ -1,7 +1,6 @@
 """A training that goes on where it was cut short."""
 
 import argparse
-import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ FREE = ("epochs", "patience", "minutes", "checkpoint_minutes", "quiet")
 def course(
     estimator: "Estimator",
     data: Source,
-    valid: str | None,
+    valid: Source | None,
     out: Path,
     *,
     resume: bool = False,
@@ -28,13 +27,14 @@ def course(
 ) -> "Course":
     """A course with its checkpoints in `out`, which hold all that a resumption needs."""
     from recurra.tasks.estimator import fields_to_json
+    from recurra.tasks.files import everywhere
     from recurra.train import Course
 
     about = {
         "task": estimator.task,
         "fields": fields_to_json(estimator),
-        "data": _everywhere(data),
-        "valid": None if valid is None else os.path.abspath(valid),
+        "data": everywhere(data),
+        "valid": everywhere(valid),
     }
     command = f"recurra train {estimator.task} --resume {shlex.quote(str(out))}"
     minutes: float = estimator.get_params()["checkpoint_minutes"]
@@ -48,14 +48,7 @@ def course(
     )
 
 
-def _everywhere(data: Source) -> Source:
-    """Names that hold in any folder."""
-    if isinstance(data, str):
-        return os.path.abspath(data)
-    return [os.path.abspath(each) for each in data]
-
-
-def resumed(args: argparse.Namespace) -> "tuple[Estimator, Source, str | None, Course]":
+def resumed(args: argparse.Namespace) -> "tuple[Estimator, Source, Source | None, Course]":
     """The estimator of `--resume RUN`, its data, and its course.
 
     Raises:
@@ -77,7 +70,8 @@ def resumed(args: argparse.Namespace) -> "tuple[Estimator, Source, str | None, C
     fields = fields_from_json(kind, about["fields"], folder)
     estimator = kind(**{**fields, **_changes(kind, fields, args)})
     data = source(kind, args.data or _files(about["data"]))
-    valid = args.valid or about["valid"]
+    held = _files(args.valid or about["valid"])
+    valid = source(kind, held) if held else None
     return estimator, data, valid, course(estimator, data, valid, folder, resume=True)
 
 
@@ -86,11 +80,12 @@ def _about(checkpoint: "Checkpoint", folder: Path) -> dict[str, Any]:
     from recurra.errors import RunFolderError
 
     about = checkpoint.facts.get("about")
-    kinds = {"task": str, "fields": dict, "valid": str | None}
+    kinds = {"task": str, "fields": dict, "valid": str | list | None}
     if (
         not isinstance(about, dict)
         or not all(name in about and isinstance(about[name], kind) for name, kind in kinds.items())
         or not _files(about.get("data"))
+        or not (about["valid"] is None or _files(about["valid"]))
     ):
         raise RunFolderError(
             f"{folder}: its checkpoint does not say what it learns from; go on in Python, with "

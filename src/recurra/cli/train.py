@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recurra.cli.flags import add_debug, add_fields, from_args
-from recurra.cli.place import Source, first_of, run_place, source
+from recurra.cli.place import Source, add_files, first_of, run_place, settle_files
 from recurra.cli.status import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -26,9 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, estimator in TASKS.items():
         meaning = (estimator.__doc__ or "").partition("\n")[0]
         task = tasks.add_parser(name, help=meaning, description=meaning)
-        files = "the files to learn from" if estimator.several else "the file to learn from"
-        task.add_argument("data", metavar="DATA", nargs="*", help=files)
-        task.add_argument("--valid", metavar="FILE", help="a later part, to validate and test on")
+        add_files(task, estimator, missing=True)
         task.add_argument("--out", metavar="RUN", type=Path, help="run folder (runs/DATA-1, …)")
         task.add_argument("--overwrite", action="store_true", help="replace RUN if it is there")
         task.add_argument(
@@ -57,7 +55,6 @@ def run(args: argparse.Namespace) -> int:
     """Learn, save, and print the model beside its baselines."""
     from recurra.cli.resume import resumed
     from recurra.errors import OptionError, TakenError
-    from recurra.tasks import TASKS
     from recurra.train import this_part
 
     if args.resume is not None:
@@ -66,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         raise OptionError(
             f"train {args.task}: DATA is missing; name the file to learn from before the options"
         )
-    args.data = source(TASKS[args.task], args.data)
+    settle_files(args)
     if args.find_lr is not None:
         return _find_rate(args)
     if args.ray is not None:
@@ -83,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 def _learn(
     estimator: "Estimator",
     data: Source,
-    valid: str | None,
+    valid: Source | None,
     course: "Course",
     *,
     out: Path,
@@ -106,7 +103,7 @@ def _learn(
     return _told(estimator, data, course.command, out)
 
 
-def _diagnose(estimator: "Estimator", data: Source, valid: str | None, out: Path) -> None:
+def _diagnose(estimator: "Estimator", data: Source, valid: Source | None, out: Path) -> None:
     """Look inside on one batch; in words, and beside the run as JSON and as a picture."""
     from recurra.train import diagnose, one_thread, write_whole
 
@@ -148,7 +145,9 @@ def _told(estimator: "Estimator", data: Source, command: str, out: Path) -> int:
     return INTERRUPTED if estimator.interrupted_ else 0
 
 
-def _begun(args: argparse.Namespace, out: Path) -> "tuple[Estimator, Source, str | None, Course]":
+def _begun(
+    args: argparse.Namespace, out: Path
+) -> "tuple[Estimator, Source, Source | None, Course]":
     """What the flags describe, with its checkpoints in `out`."""
     from recurra.cli.resume import course
     from recurra.tasks import TASKS

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recurra.cli.flags import add_debug, add_fields, given, names
-from recurra.cli.place import run_name, run_place
+from recurra.cli.place import add_files, first_of, run_name, run_place, settle_files
 from recurra.cli.status import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -28,14 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, estimator in TASKS.items():
         meaning = (estimator.__doc__ or "").partition("\n")[0]
         task = tasks.add_parser(name, help=meaning, description=meaning)
+        add_files(task, estimator)
         _add_own(task)
         add_fields(task, estimator, without=ASIDE)
         add_debug(task)
 
 
 def _add_own(task: argparse.ArgumentParser) -> None:
-    task.add_argument("data", metavar="DATA", help="the file to learn from")
-    task.add_argument("--valid", metavar="FILE", help="a later part, to validate and test on")
     task.add_argument("--out", metavar="RUN", type=Path, help="run folder (runs/DATA-1, …)")
     task.add_argument("--overwrite", action="store_true", help="replace RUN if it is there")
     group = task.add_argument_group("the tuning")
@@ -55,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
     """Try fields out, show what came of it, let the best learn again and save it."""
     from recurra.tune import tune
 
-    out, study = run_place(args), args.study or Path("runs") / f"{run_name(args.data)}.study.db"
+    settle_files(args)
+    name = run_name(first_of(args.data))
+    out, study = run_place(args), args.study or Path("runs") / f"{name}.study.db"
     estimator, search = _estimator(args)
     tuned = tune(
         estimator,
@@ -90,7 +91,7 @@ def _refit(tuned: "Tuned", args: argparse.Namespace, out: Path) -> int:
     drawn = tuned.plot(out)
     show_measures(best.measures_)
     print(f"saved     {out}, with {' and '.join(path.name for path in drawn)}")
-    print(f"next      recurra {best.next_command(out, shlex.quote(args.data))}")
+    print(f"next      recurra {best.next_command(out, shlex.quote(first_of(args.data)))}")
     return INTERRUPTED if best.interrupted_ else 0
 
 

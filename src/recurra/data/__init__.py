@@ -8,6 +8,7 @@ from recurra.data.labelled import Labelled, LabelOptions, check_classes, read_la
 from recurra.data.lexicon import Lexicon, split_words
 from recurra.data.ngram import ngram_nats
 from recurra.data.options import ReadOptions, Schema
+from recurra.data.pairs import Pairs, read_lines, read_pairs
 from recurra.data.panel import Panel
 from recurra.data.read import read_panel
 from recurra.data.row_groups import RowGroups, each_series
@@ -31,6 +32,7 @@ __all__ = [
     "LabelOptions",
     "Labelled",
     "Lexicon",
+    "Pairs",
     "Panel",
     "Part",
     "Parts",
@@ -59,6 +61,8 @@ __all__ = [
     "pools",
     "read_conll",
     "read_labelled",
+    "read_lines",
+    "read_pairs",
     "read_panel",
     "read_table",
     "read_texts",

@@ -176,14 +176,20 @@ class Handover:
         """Copy states that the next phase reads: it runs when they have long been overwritten."""
         after = BACKWARD[-1] if self.back else FORWARD[-1]
         for node in self.segments.nodes[after]:
-            for each in node.inputs:
-                base = self.base(each)
+            for base in (piece for each in node.inputs for piece in self._pieces(each)):
                 held = self.locator.side.get(base)
                 if held is None or self.draft.kind(held.buffer) is not Kind.STATE:
                     continue
                 if base not in self._moved:
                     self._moved[base] = self.draft.fresh(Kind.CHUNK, base.shape)
                     self.draft.copy(self._moved[base], held)
+
+    def _pieces(self, node: Node) -> list[Node]:
+        """What a value looks at: of a joined one that lies nowhere itself, each part."""
+        base = self.base(node)
+        if base.op != "cat" or self.locator.side.get(base) is not None:
+            return [base]
+        return [piece for each in base.inputs for piece in self._pieces(each)]
 
     def _made_in(self, node: Node) -> Phase:
         """The phase that has a result; what no operation makes is had as soon as may be."""

@@ -3,6 +3,7 @@
 from recurra.layers.adaptive import Adaptive
 from recurra.layers.bidirectional import Bidirectional, BidirectionalState
 from recurra.layers.block import Block, BlockState
+from recurra.layers.convolution import Convolution
 from recurra.layers.crf import CRF
 from recurra.layers.dilated import Dilated, DilatedState
 from recurra.layers.dropout import (
@@ -24,8 +25,10 @@ from recurra.layers.recurrent import Recurrent
 from recurra.layers.residual import Residual
 from recurra.layers.ridge import Ridge
 from recurra.layers.scores import Scores
+from recurra.layers.self_attention import SelfAttention
 from recurra.layers.short_convolution import ShortConvolution, ShortConvolutionState
 from recurra.layers.stack import Layer, Stack, StackContext
+from recurra.layers.stepless import Stepless
 from recurra.layers.stream import Stream
 from recurra.layers.tied import Tied
 from recurra.layers.torch_weights import load_torch
@@ -40,6 +43,7 @@ __all__ = [
     "BidirectionalState",
     "Block",
     "BlockState",
+    "Convolution",
     "Dilated",
     "DilatedState",
     "Each",
@@ -57,10 +61,12 @@ __all__ = [
     "Residual",
     "Ridge",
     "Scores",
+    "SelfAttention",
     "ShortConvolution",
     "ShortConvolutionState",
     "Stack",
     "StackContext",
+    "Stepless",
     "Stream",
     "Tied",
     "WeightDrop",

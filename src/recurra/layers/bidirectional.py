@@ -1,14 +1,15 @@
 """Two cells over the same sequence, one from each end."""
 
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from recurra.cells.cell import Cell, Context, Inputs
 from recurra.cells.check import admit
 from recurra.engine import Way, leaves, reverse, reverse_reset, together
-from recurra.errors import ShapeError, UnsupportedError
+from recurra.errors import ShapeError
+from recurra.layers.stepless import Stepless
 
 
 class BidirectionalState(NamedTuple):
@@ -18,7 +19,7 @@ class BidirectionalState(NamedTuple):
     backward: Any
 
 
-class Bidirectional(nn.Module):
+class Bidirectional(Stepless):
     """A layer that reads a sequence in both directions and concatenates the outputs.
 
     It has no step: its output at any time needs the end of the sequence.
@@ -27,6 +28,8 @@ class Bidirectional(nn.Module):
         forward: runs from the first step to the last.
         backward: runs from each row's last true step to its first.
     """
+
+    why = "its backward cell begins at the end of the sequence"
 
     def __init__(self, forward: Cell[Any], backward: Cell[Any]) -> None:
         super().__init__()
@@ -46,17 +49,6 @@ class Bidirectional(nn.Module):
         return BidirectionalState(
             self.forward_cell.initial_state(batch_size),
             self.backward_cell.initial_state(batch_size),
-        )
-
-    def step(self, x: Inputs, state: BidirectionalState, context: Context = None) -> NoReturn:
-        """Refused, always.
-
-        Raises:
-            UnsupportedError: the backward half begins at the end of the sequence.
-        """
-        raise UnsupportedError(
-            "Bidirectional: there is no step, because the backward cell begins at the end of the "
-            "sequence; use sequence, or a cell that runs forward alone"
         )
 
     def sample_context(self, batch_size: int) -> tuple[Context, Context] | None:

@@ -14,6 +14,7 @@ Source: Carter and Wegman, "Universal Classes of Hash Functions", 1979, Journal 
 System Sciences 18(2): polynomials of degree k - 1 are k-wise independent.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -55,6 +56,18 @@ def next_noise(seeds: Seeds, phase: Phase) -> tuple[Float[Tensor, "B N"], Phase]
     speed = frac(phase.speed + seeds.change)
     place = frac(phase.place + frac(seeds.speed + speed))
     return frac(seeds.start + place), Phase(place, speed)
+
+
+def normal(u: Float[Tensor, "B N"]) -> Float[Tensor, "B N"]:
+    """Numbers of mean 0 and variance 1 from as many in [0, 1), an even number of them.
+
+    Source: Box and Muller, "A Note on the Generation of Random Normal Deviates", 1958, Annals of
+    Mathematical Statistics 29(2).
+    """
+    one, two = u.chunk(2, -1)
+    # 1 - u is never 0.
+    radius, angle = torch.sqrt(-2 * torch.log(1 - one)), 2 * math.pi * two
+    return torch.cat([radius * torch.cos(angle), radius * torch.sin(angle)], -1)
 
 
 def frac(u: Tensor) -> Tensor:

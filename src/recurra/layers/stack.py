@@ -13,9 +13,9 @@ from recurra.cells.over import Whole
 from recurra.engine import leaves
 from recurra.errors import OptionError, ShapeError, UnsupportedError
 from recurra.layers.around import NoFormError, at_once, keep_mask, like, may_be_at_once
-from recurra.layers.bidirectional import Bidirectional
+from recurra.layers.stepless import Stepless
 
-Layer: TypeAlias = Cell[Any] | Bidirectional
+Layer: TypeAlias = Cell[Any] | Stepless
 
 
 class StackContext(NamedTuple):
@@ -33,8 +33,8 @@ class Stack(Cell[tuple[Any, ...]]):
     """Layers where each reads the output of the one below; the state is the tuple of theirs.
 
     Args:
-        layers: from the one that reads x to the one that gives y. With a `Bidirectional` among
-            them, the stack has a `sequence` but no `step`.
+        layers: from the one that reads x to the one that gives y. With a `Bidirectional` or
+            another `Stepless` layer among them, the stack has a `sequence` but no `step`.
         dropout: probability that an output between two layers is dropped while training; the
             same values over all time of one sequence.
     """
@@ -147,10 +147,10 @@ class Stack(Cell[tuple[Any, ...]]):
 
     def _check_step(self, context: StackContext | None) -> None:
         for number, layer in enumerate(self._each()):
-            if isinstance(layer, Bidirectional):
+            if isinstance(layer, Stepless):
                 raise UnsupportedError(
-                    f"Stack: layer {number} is Bidirectional and has no step, because its backward "
-                    "cell begins at the end of the sequence; use sequence"
+                    f"Stack: layer {number} is {type(layer).__name__} and has no step, because "
+                    f"{layer.why}; use sequence"
                 )
         if context is None and self.training and self.dropout and len(self.layers) > 1:
             raise OptionError(

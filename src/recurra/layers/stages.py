@@ -8,10 +8,10 @@ import torch
 from recurra.cells.cell import Cell, Context, Inputs
 from recurra.engine import NotNativeError, Stage, leaves, lookup, stage
 from recurra.errors import UnsupportedError
-from recurra.layers.bidirectional import Bidirectional
 from recurra.layers.embedding import Embedding
 from recurra.layers.recurrent import Recurrent
 from recurra.layers.stack import Stack, StackContext
+from recurra.layers.stepless import Stepless
 
 
 @runtime_checkable
@@ -36,10 +36,10 @@ def cell_of(model: object) -> Cell[Any]:
         return cell_of(model.cell)
     if isinstance(model, Stacked):
         return cell_of(model.as_stack())
-    if isinstance(model, Bidirectional):
+    if isinstance(model, Stepless):
         raise UnsupportedError(
-            "Stream: Bidirectional has no step, because its backward cell begins at the end of "
-            "the sequence; a stream takes cells that run forward"
+            f"Stream: {type(model).__name__} has no step, because {model.why}; a stream takes "
+            "cells that run forward"
         )
     if not isinstance(model, Cell):
         raise UnsupportedError(

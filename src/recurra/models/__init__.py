@@ -2,15 +2,24 @@
 
 from recurra.models.autoregressive import AutoregressiveForecaster
 from recurra.models.blend import Blend
+from recurra.models.build_seq2seq import ATTENTIONS, TIED, build_seq2seq
 from recurra.models.language import LanguageNetwork, Noise
 from recurra.models.pretrained import Pieces, Pretrained, body_of
+from recurra.models.said import Said
 from recurra.models.sampling import Choice, Sampler, probabilities
+from recurra.models.search import beam_search
 from recurra.models.segment import SegmentForecaster
+from recurra.models.seq2seq import Seq2Seq
+from recurra.models.source import Source, Target
+from recurra.models.speaker import Speaker
+from recurra.models.speaking import greedy, sample
 from recurra.models.tagger import Words, WordTagger
 from recurra.models.text_classifier import PooledClassifier, PretrainedClassifier, Spelt, WholeWords
 from recurra.models.words import UNKNOWN, WordFeatures
 
 __all__ = [
+    "ATTENTIONS",
+    "TIED",
     "UNKNOWN",
     "AutoregressiveForecaster",
     "Blend",
@@ -21,13 +30,22 @@ __all__ = [
     "PooledClassifier",
     "Pretrained",
     "PretrainedClassifier",
+    "Said",
     "Sampler",
     "SegmentForecaster",
+    "Seq2Seq",
+    "Source",
+    "Speaker",
     "Spelt",
+    "Target",
     "WholeWords",
     "WordFeatures",
     "WordTagger",
     "Words",
+    "beam_search",
     "body_of",
+    "build_seq2seq",
+    "greedy",
     "probabilities",
+    "sample",
 ]

@@ -71,7 +71,7 @@ class Choice:
             TrainingError: a score is no number.
         """
         most = np.maximum.reduce(scores, axis=1, keepdims=True)
-        _check_finite(most)
+        check_finite(most)
         away: np.ndarray = np.subtract(scores, most, dtype=np.float64)
         away /= self.temperature
         np.exp(away, out=away)
@@ -186,12 +186,16 @@ def _likeliest(
 
 def _first_likeliest(scores: Float[np.ndarray, "B V"]) -> Int[np.ndarray, " B"]:
     ids: np.ndarray = scores.argmax(axis=1)
-    _check_finite(scores[np.arange(len(ids)), ids])
+    check_finite(scores[np.arange(len(ids)), ids])
     return ids
 
 
-def _check_finite(most: Float[np.ndarray, "..."]) -> None:
-    """By the largest score of each row: none is larger than one that is no number."""
+def check_finite(most: Float[np.ndarray, "..."]) -> None:
+    """By the largest score of each row: none is larger than one that is no number.
+
+    Raises:
+        TrainingError: one is not finite.
+    """
     if not all(map(math.isfinite, most.ravel().tolist())):
         raise TrainingError(
             "the model's scores are not finite; train it again with a smaller --learning-rate"

@@ -19,6 +19,7 @@ from recurra.errors import LostProcessError, RecurraError, TrainingError
 from recurra.scale.cluster import cluster
 from recurra.scale.teller import Teller, Voice, error_of, heard
 from recurra.tasks import TASKS, Estimator
+from recurra.tasks.files import everywhere
 from recurra.train import Course, this_part
 
 # How often workers may be lost before the training is given up.
@@ -56,8 +57,8 @@ def fit_on_ray(
     given = {
         "task": estimator.task,
         "fields": estimator.get_params(),
-        "data": _from_everywhere(data),
-        "valid": _from_everywhere(valid),
+        "data": everywhere(data),
+        "valid": everywhere(valid),
     }
     with cluster(workers) as ray:
         found = _fit(ray, given, workers, place, most_lost)
@@ -102,11 +103,6 @@ def _fit(ray: Any, given: dict[str, Any], workers: int, place: str, most_lost: i
         raise error_of(refusal)
     with result.checkpoint.as_directory() as folder:
         return TASKS[given["task"]].load(folder)
-
-
-def _from_everywhere(data: Any) -> Any:
-    """A path that does not depend on where a worker stands; anything else as it is."""
-    return os.path.abspath(data) if isinstance(data, str | Path) else data
 
 
 def _work(given: dict[str, Any]) -> None:

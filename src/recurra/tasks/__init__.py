@@ -6,15 +6,19 @@ from recurra.errors import RunFolderError
 from recurra.tasks.estimator import Estimator
 from recurra.tasks.forecast import Forecaster
 from recurra.tasks.language import LanguageModel
+from recurra.tasks.rewrite import Transducer
 from recurra.tasks.tag import Tagger
 from recurra.tasks.text_classify import TextClassifier
+from recurra.tasks.translate import Translator
 from recurra.train import load_run
 
 TASKS: dict[str, type[Estimator]] = {
     "forecast": Forecaster,
     "language": LanguageModel,
+    "rewrite": Transducer,
     "tag": Tagger,
     "text-classify": TextClassifier,
+    "translate": Translator,
 }
 
 __all__ = [
@@ -24,6 +28,8 @@ __all__ = [
     "LanguageModel",
     "Tagger",
     "TextClassifier",
+    "Transducer",
+    "Translator",
     "load",
 ]
 

@@ -95,7 +95,8 @@ class Estimator(ABC):
 
     `groups` says under which heading each field stands in a help text; `several`, whether `fit` and
     `measure` take a list of files; `lines`, whether `predict` takes a list of texts, so that a
-    command without a file reads them from standard input.
+    command without a file reads them from standard input; `flowing`, whether each line's answer
+    is its own, so that it may be written before the next line is there.
 
     After `fit`, `measures_` holds what was measured on the part held out, and `interrupted_`
     whether Ctrl-C ended the learning early.
@@ -105,6 +106,7 @@ class Estimator(ABC):
     groups: ClassVar[dict[str, tuple[str, ...]]]
     several: ClassVar[bool] = False
     lines: ClassVar[bool] = False
+    flowing: ClassVar[bool] = False
     measures_: Measures = field(init=False, repr=False, compare=False)
     interrupted_: bool = field(init=False, repr=False, compare=False)
 

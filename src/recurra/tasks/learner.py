@@ -16,12 +16,14 @@ Own = TypeVar("Own", bound="Learner")
 
 @dataclass
 class Learner(Learning, Estimator):
-    """What `fit` leaves, whatever the task; `loss` says what the validation loss is, with its unit.
+    """What `fit` leaves, whatever the task; `loss` says what the validation loss is, with its unit,
+    and `training_loss` what that of the training is, where it is another.
 
     After `fit`, `history_` holds the epochs, and `data_` where the data came from and its hash.
     """
 
     loss: ClassVar[str]
+    training_loss: ClassVar[str] = ""
     history_: History = field(init=False, repr=False, compare=False)
     data_: dict[str, str] = field(init=False, repr=False, compare=False)
     _checkpoint: Path | None = field(init=False, repr=False, compare=False)
@@ -35,7 +37,7 @@ class Learner(Learning, Estimator):
         from recurra.tasks.curve import draw_history
 
         self._need("history_")
-        draw_history(Path(path), self.history_, self.loss)
+        draw_history(Path(path), self.history_, self.loss, self.training_loss)
 
     def _keep(self, history: History, measures: Measures, course: Course) -> None:
         """What a fit came to."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from recurra.data import read_table
 from recurra.tasks.estimator import fields_to_json
+from recurra.tasks.files import are_files
 from recurra.tune.space import Dimension
 from recurra.tune.trial import Work
 
@@ -38,13 +39,15 @@ def _searched(found: Dimension) -> str:
 
 
 def _digest(data: Any) -> str | None:
-    """A hash of a file's bytes, or of a table's values.
+    """A hash of the bytes of a file or of several, or of a table's values.
 
     Raises:
         DataError: it is neither.
     """
     if data is None:
         return None
+    if isinstance(data, list) and are_files(data):
+        return " ".join(str(_digest(each)) for each in data)
     if isinstance(data, str | Path):
         with Path(data).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

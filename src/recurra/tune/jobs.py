@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from recurra.errors import OptionError, TrainingError
 from recurra.tasks import TASKS
 from recurra.tasks.estimator import fields_from_json, fields_to_json
+from recurra.tasks.files import are_files, everywhere
 from recurra.train import one_thread
 from recurra.tune.space import Dimension
 from recurra.tune.study import join_study
@@ -82,11 +83,8 @@ def run_on_ray(path: Path, work: Work, orders: Iterable[int], told: Told, worker
     """
     from recurra.scale import spread
 
-    data, valid = (
-        os.path.abspath(part) if isinstance(part, str | Path) else part
-        for part in (work.data, work.valid)
-    )
-    letter = to_letter(Path(os.path.abspath(path)), replace(work, data=data, valid=valid))
+    work = replace(work, data=everywhere(work.data), valid=everywhere(work.valid))
+    letter = to_letter(Path(os.path.abspath(path)), work)
 
     def work_off(order: int) -> int:
         return run_order(letter, order)
@@ -173,7 +171,7 @@ def to_letter(path: Path, work: Work) -> str:
             "is none; use one job"
         )
     for data in (work.data, work.valid):
-        if data is not None and not isinstance(data, str | Path):
+        if data is not None and not are_files(data):
             raise OptionError(
                 f"tuning: several jobs read the data from a file, not from a "
                 f"{type(data).__name__}; write it to one, or use one job"
@@ -184,10 +182,14 @@ def to_letter(path: Path, work: Work) -> str:
             "task": work.estimator.task,
             "fields": fields_to_json(work.estimator),
             "space": [asdict(dimension) for dimension in work.space],
-            "data": str(work.data),
-            "valid": None if work.valid is None else str(work.valid),
+            "data": _written(work.data),
+            "valid": None if work.valid is None else _written(work.valid),
         }
     )
+
+
+def _written(files: Any) -> str | list[str]:
+    return [str(each) for each in files] if isinstance(files, list) else str(files)
 
 
 def from_letter(letter: str) -> tuple[Path, Work]:

@@ -8,9 +8,11 @@ from recurra.layers.attention.attending import (
     Reading,
 )
 from recurra.layers.attention.attention import Attention, Found
+from recurra.layers.attention.covering import Covering, CoveringState, coverage_loss
 from recurra.layers.attention.location import Location, LocationState
 from recurra.layers.attention.luong import Luong
 from recurra.layers.attention.memory import Memory, Prepared
+from recurra.layers.attention.monotonic import Monotonic, MonotonicState
 from recurra.layers.attention.multi_head import MultiHead
 from recurra.layers.attention.soft_window import SoftWindow, SoftWindowState
 
@@ -20,14 +22,19 @@ __all__ = [
     "AttendingContext",
     "AttendingState",
     "Attention",
+    "Covering",
+    "CoveringState",
     "Found",
     "Location",
     "LocationState",
     "Luong",
     "Memory",
+    "Monotonic",
+    "MonotonicState",
     "MultiHead",
     "Prepared",
     "Reading",
     "SoftWindow",
     "SoftWindowState",
+    "coverage_loss",
 ]

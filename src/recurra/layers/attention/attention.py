@@ -37,17 +37,25 @@ class Attention(nn.Module, ABC):
         """What is made of a memory alone, tensors (B, …); nothing, for some."""
         return ()
 
+    def sample_noise(self, batch_size: int) -> Any:
+        """What is drawn for one training sequence: tensors (B, …); None, for most."""
+        return None
+
     @abstractmethod
     def look(self, query: Tensor, state: Any, memory: Prepared) -> Found:
         """One step, by a query (B, Q)."""
 
     def prepare(self, memory: Memory | Prepared) -> Prepared:
-        """A memory with what does not depend on queries, to be computed once a sequence."""
+        """A memory with what does not depend on queries, to be made once a sequence."""
         if isinstance(memory, Prepared):
             return memory
-        values = cleared(memory)
-        return Prepared(values, self.keys(values), memory.there)
+        return self._computed(memory)._replace(noise=self.sample_noise(len(memory.values)))
 
     def find(self, query: Tensor, state: Any, memory: Memory | Prepared) -> Found:
-        """As `look`, in a memory that may not be prepared yet."""
-        return self.look(query, state, self.prepare(memory))
+        """As `look`, in a memory that may not be prepared yet; nothing is drawn then."""
+        prepared = memory if isinstance(memory, Prepared) else self._computed(memory)
+        return self.look(query, state, prepared)
+
+    def _computed(self, memory: Memory) -> Prepared:
+        values = cleared(memory)
+        return Prepared(values, self.keys(values), memory.there)

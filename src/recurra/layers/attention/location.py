@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recurra.cells.check import positive
-from recurra.errors import OptionError, ShapeError
+from recurra.errors import OptionError
 from recurra.layers.attention.attention import Attention, Found
-from recurra.layers.attention.memory import Prepared, filled, read, shares_of
+from recurra.layers.attention.memory import Prepared, check_places, filled, read, shares_of
 
 
 class LocationState(NamedTuple):
@@ -88,8 +88,7 @@ class Location(Attention):
 
     def look(self, query: Tensor, state: LocationState, memory: Prepared) -> Found:
         S = memory.values.shape[1]
-        if self.places < S:
-            raise ShapeError(f"Location: the memory has {S} places, the most are {self.places}")
+        check_places("Location", S, self.places)
         inner = self.query(query)[:, None] + memory.keys
         # A filter at a time, so that no gradient is summed over the places of a matrix product.
         filtered = self._filtered(state.shares[:, :S]).unbind(1)

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from recurra.errors import ShapeError
+
 
 class Memory(NamedTuple):
     """What a decoder reads: S places for each row.
@@ -20,12 +22,13 @@ class Memory(NamedTuple):
 class Prepared(NamedTuple):
     """A memory, and what an attention makes of it once a sequence.
 
-    `values` are 0 where nothing is there.
+    `values` are 0 where nothing is there. `noise` is drawn once a sequence, for what has any.
     """
 
     values: Float[Tensor, "B S E"]
     keys: Any
     there: Bool[Tensor, "B S"] | None
+    noise: Any = None
 
 
 def cleared(memory: Memory) -> Tensor:
@@ -62,3 +65,13 @@ def filled(shares: Tensor, places: int) -> Tensor:
     if more == 0:
         return shares
     return torch.cat([shares, torch.zeros_like(shares[:, :1]).expand(-1, more)], 1)
+
+
+def check_places(where: str, came: int, most: int) -> None:
+    """Refuse a memory of more places than a state has numbers for.
+
+    Raises:
+        ShapeError: naming both.
+    """
+    if came > most:
+        raise ShapeError(f"{where}: the memory has {came} places, the most are {most}")

@@ -1,15 +1,14 @@
 """What people would rather see than read."""
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, get_font
 from numpy.typing import NDArray
 
+from recurra.tasks.plain import plain
 from recurra.train import save_picture
 
 MOST_TEXTS, MOST_NUMBERED, SHOWN_LETTERS = 8, 12, 70
@@ -65,15 +64,3 @@ def draw_confusion(path: Path, table: NDArray[np.int64], classes: tuple[str, ...
     axes.set_xlabel("answer")
     axes.set_ylabel("label")
     save_picture(figure, path)
-
-
-def plain(text: str) -> str:
-    """Text as it stands: dollars begin no formula, and a sign without a picture is a box."""
-    drawn = (letter if ord(letter) in _known() else "□" for letter in text)
-    return "".join(drawn).replace("$", r"\$")
-
-
-@cache
-def _known() -> frozenset[int]:
-    """What matplotlib's own font has a picture for; it warns of every other."""
-    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
