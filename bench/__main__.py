@@ -19,6 +19,7 @@ from bench import (
     tagging,
     text,
     training,
+    translate,
 )
 from bench.rows import write_rows
 
@@ -38,6 +39,7 @@ BENCHES = {
     "shakespeare": shakespeare,
     "ptb": ptb,
     "sentiment": sentiment,
+    "translate": translate,
 }
 
 
