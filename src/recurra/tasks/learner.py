@@ -1,17 +1,21 @@
 """An estimator that learns by gradients: what a fit leaves in it, and how that becomes a run."""
 
 from abc import abstractmethod
+from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from recurra.tasks.estimator import Estimator, Measures, fields_from_json, fields_to_json
 from recurra.tasks.learning import Learning
-from recurra.train import Course, History, Run, load_run
+from recurra.train import Course, History, Lesson, Run, load_run
 
 Own = TypeVar("Own", bound="Learner")
+Taught = TypeVar("Taught", bound=Lesson[Any])
 
 
 @dataclass
@@ -82,3 +86,18 @@ class Learner(Learning, Estimator):
         Raises:
             RunFolderError: it is damaged.
         """
+
+
+def ready(lesson: Taught, build: Callable[[], nn.Module], estimator: Learner) -> Taught:
+    """A lesson with a copy of the network that an estimator has learned, or else with a new one.
+
+    Args:
+        build: gives the lesson a new network; draws from torch's random state, which is left as
+            it was.
+    """
+    if hasattr(estimator, "learned_"):
+        lesson.model = deepcopy(estimator.learned_.network)
+    else:
+        with torch.random.fork_rng(devices=[]):
+            build()
+    return lesson

@@ -2,19 +2,17 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import pandas as pd
-import torch
 
 from recurra.data import Pairs, read_lines, read_pairs
 from recurra.errors import DataError, OptionError
 from recurra.tasks.estimator import Measures
-from recurra.tasks.learner import Learner
+from recurra.tasks.learner import Learner, ready
 from recurra.tasks.rewriting.fitting import HELD_OUT, Fit
 from recurra.tasks.rewriting.learned import Learned
 from recurra.tasks.rewriting.lesson import PairLesson
@@ -131,12 +129,7 @@ class Rewriter(Learner):
 
     def lesson(self, data: Given, valid: Given | None = None) -> PairLesson:
         lesson = self._prepared(data, valid).lesson()
-        if hasattr(self, "learned_"):
-            lesson.model = deepcopy(self.learned_.network)
-        else:
-            with torch.random.fork_rng(devices=[]):
-                lesson.build()
-        return lesson
+        return ready(lesson, lesson.build, self)
 
     def settle(self, data: Given, valid: Given | None = None) -> dict[str, Any]:
         self._prepared(data, valid)

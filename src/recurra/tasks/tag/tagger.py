@@ -1,18 +1,16 @@
 """The estimator."""
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import pandas as pd
-import torch
 
 from recurra.data import Sentence
 from recurra.errors import DataError, OptionError
 from recurra.tasks.estimator import Measures
-from recurra.tasks.learner import Learner
+from recurra.tasks.learner import Learner, ready
 from recurra.tasks.learning import LEARNING
 from recurra.tasks.search import Choices, Range
 from recurra.tasks.tag.fitting import HELD_OUT, Fit, Wishes
@@ -130,12 +128,7 @@ class Tagger(Learner):
 
     def lesson(self, data: Tagged, valid: Tagged | None = None) -> SentenceLesson:
         lesson = self._prepared(data, valid).lesson()
-        if hasattr(self, "learned_"):
-            lesson.model = deepcopy(self.learned_.network)
-        else:
-            with torch.random.fork_rng(devices=[]):
-                lesson.build()
-        return lesson
+        return ready(lesson, lesson.build, self)
 
     def settle(self, data: Tagged, valid: Tagged | None = None) -> dict[str, Any]:
         self._prepared(data, valid)

@@ -1,19 +1,17 @@
 """The estimator."""
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-import torch
 
 from recurra.data import LabelOptions, read_labelled, read_texts
 from recurra.errors import DataError, OptionError
 from recurra.tasks.estimator import Measures
-from recurra.tasks.learner import Learner
+from recurra.tasks.learner import Learner, ready
 from recurra.tasks.learning import LEARNING
 from recurra.tasks.parameters import Names
 from recurra.tasks.search import Choices, Range
@@ -130,12 +128,7 @@ class TextClassifier(Learner):
 
     def lesson(self, data: Texts, valid: Texts | None = None) -> TextLesson:
         lesson = self._prepared(data, valid).lesson()
-        if hasattr(self, "learned_"):
-            lesson.model = deepcopy(self.learned_.network)
-        else:
-            with torch.random.fork_rng(devices=[]):
-                lesson.build()
-        return lesson
+        return ready(lesson, lesson.build, self)
 
     def settle(self, data: Texts, valid: Texts | None = None) -> dict[str, Any]:
         self._prepared(data, valid)
