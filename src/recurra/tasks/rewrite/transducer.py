@@ -1,6 +1,6 @@
 """The estimator."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -10,6 +10,7 @@ from recurra.tasks.rewrite.sample import write_sample
 from recurra.tasks.rewriting import Rewriter
 from recurra.tasks.rewriting.rewriter import ANSWER, FILES, LESSON, NETWORK
 from recurra.tasks.rewriting.sides import Sides, fit_sides
+from recurra.tasks.search import Choices, Range
 
 
 @dataclass
@@ -38,7 +39,16 @@ class Transducer(Rewriter):
     embedding_size: Annotated[int, "features of a character"] = 64
     copy: Annotated[Literal["yes", "no"], "say characters of the source as they stand, too"] = "yes"
     label_smoothing: Annotated[float, "share of a target that is spread over all characters"] = 0.0
+    batch_tokens: Annotated[int, "characters of both sides in a batch, padding included"] = 1000
     min_count: Annotated[int, "characters that come less often are taken for unknown"] = 1
+    learning_rate: Annotated[
+        float, "the optimizer's step size, per step", Range(2e-4, 2e-2, log=True)
+    ] = field(default=3e-3, kw_only=True)
+    schedule: Annotated[
+        Literal["decay", "constant", "cosine", "one-cycle", "plateau"],
+        "of the rate; cosine falls to 0 over all epochs",
+        Choices(("decay", "cosine")),
+    ] = field(default="cosine", kw_only=True)
 
     @staticmethod
     def sample(folder: str | Path) -> Path:
