@@ -82,6 +82,20 @@ def test_each_line_is_answered_when_it_is_there(run, monkeypatch):
     assert [line.split("\t")[2] for line in shown] == answer["target"].tolist()
 
 
+def test_standard_input_is_read_as_a_file_is_and_options_before_it(run, monkeypatch):
+    def given(text: bytes):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+
+    given(b"the fox sees the queen .\n")
+    _, alone, _ = run("predict", "run", "--n-best", 2)
+    given(b"the fox sees the queen .\tnot read\n")
+    status, beside, _ = run("predict", "run", "--n-best", 2)
+    assert (status, beside) == (0, alone)
+    given(b"")
+    status, _, told = run("predict", "run", "--beam", 0)
+    assert (status, told) == (2, ["recurra: --beam is 0; it is 1 … 1000"])
+
+
 def test_lines_come_as_they_come():
     class Slow(io.RawIOBase):
         """Gives a few bytes at a time."""

@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
         if estimator.flowing and args.out is None:
             return _flow(args, estimator)
         data = [line.rstrip("\r\n") for line in sys.stdin]
+        data = _sources(data) if estimator.flowing else data
     text = _answer(args, estimator, data)
     if args.out is None:
         sys.stdout.write(text)
@@ -81,8 +82,10 @@ def _flow(args: argparse.Namespace, estimator: "Estimator") -> int:
     """Answer the lines of standard input as they come; the first of them are drawn."""
     from recurra.cli.coming import coming
 
+    # Options that do not fit are refused before anything is read.
+    _asked(args, estimator, [])
     for texts in coming(cast("io.BufferedIOBase", sys.stdin.buffer)):
-        sys.stdout.write(_answer(args, estimator, texts))
+        sys.stdout.write(_answer(args, estimator, _sources(texts)))
         sys.stdout.flush()
         args.plot = args.attention = None
     return 0
@@ -93,15 +96,8 @@ def _answer(
 ) -> str:
     """The answer as a file of it reads, drawn where a picture is wished."""
     from recurra.tasks import Forecaster
-    from recurra.tasks.rewriting import Rewriter
 
-    answer: Any
-    if isinstance(estimator, Forecaster):
-        answer = estimator.predict(data, target=args.target or ())
-    elif isinstance(estimator, Rewriter):
-        answer = estimator.predict(data, beam=args.beam, n_best=args.n_best)
-    else:
-        answer = estimator.predict(data)
+    answer = _asked(args, estimator, data)
     for path in filter(None, (args.plot, args.attention)):
         if isinstance(estimator, Forecaster):
             estimator.plot(answer, path, args.data, target=args.target or ())
@@ -109,3 +105,22 @@ def _answer(
             estimator.plot(answer, path, args.data)
         print(f"drawn     {path}", file=sys.stderr)
     return estimator.to_text(answer)
+
+
+def _asked(
+    args: argparse.Namespace, estimator: "Estimator", data: "str | Sequence[str] | None"
+) -> Any:
+    """What the run answers, as the options say."""
+    from recurra.tasks import Forecaster
+    from recurra.tasks.rewriting import Rewriter
+
+    if isinstance(estimator, Forecaster):
+        return estimator.predict(data, target=args.target or ())
+    if isinstance(estimator, Rewriter):
+        return estimator.predict(data, beam=args.beam, n_best=args.n_best)
+    return estimator.predict(data)
+
+
+def _sources(lines: "Sequence[str]") -> list[str]:
+    """Of each line what stands before a tab, as of the lines of a file."""
+    return [line.partition("\t")[0] for line in lines]
