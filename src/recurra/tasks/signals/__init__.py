@@ -1,0 +1,1 @@
+"""Sequences of numbers: what classifying and predicting from them have in common."""
