@@ -15,7 +15,9 @@ from recurra.models import Choice, beam_search, greedy, sample
 
 
 def defined(source, *, end, most, beam, n_best, alpha, **options):
-    """(tokens, log p, finished) of one sentence, without a rule that ends the search early."""
+    """(tokens, log p, finished) of one sentence; the rule that ends it before its limit is the one
+    that counts on no hypothesis to grow.
+    """
     V = Talker([0], **options).size
     closed, opened = [], [((), 0.0)]
     for length in range(most + 1):
@@ -28,13 +30,16 @@ def defined(source, *, end, most, beam, n_best, alpha, **options):
         ranked.sort(key=lambda each: -each[2])
         ends = [(tokens, log_p) for tokens, token, log_p in ranked[:beam] if token == end]
         closed += [(tokens, log_p, True) for tokens, log_p in ends]
-        if len(closed) >= beam:
-            break
+        closed.sort(key=lambda each: -each[1] / lp(len(each[0]) + 1, alpha))
+        del closed[beam:]
         if length == most:
             left = [each for each in opened if each[0] not in [tokens for tokens, _ in ends]]
             cut = [(tokens, log_p, False) for tokens, log_p in left]
         opened = [((*t, token), log_p) for t, token, log_p in ranked if token != end][:beam]
-    closed.sort(key=lambda each: -each[1] / lp(len(each[0]) + 1, alpha))
+        if len(closed) == beam and opened:
+            tokens, log_p, _ = closed[n_best - 1]
+            if log_p / lp(len(tokens) + 1, alpha) >= opened[0][1] / lp(length + 2, alpha):
+                break
     return (closed + cut if len(closed) < n_best else closed)[:n_best]
 
 
@@ -175,11 +180,33 @@ def test_the_search_ends_once_no_open_hypothesis_can_win():
 
 
 def test_a_longer_sentence_wins_by_its_penalty():
-    """An end costs log 0.4 wherever it stands, a word log 0.6."""
+    """An end costs log 0.4 wherever it stands, a word log 0.6: with an alpha of 3 the longer the
+    better, however many are closed on the way.
+    """
     table, rules = [[math.log(0.6), math.log(0.4)]], {"begin": 1, "end": 1, "most": [9], "beam": 4}
     ((short,),) = beam_search(Table(table, 4), 1, alpha=0.0, **rules)
     ((long,),) = beam_search(Table(table, 4), 1, alpha=3.0, **rules)
-    assert (short.tokens, long.tokens) == ((), (0, 0, 0))
+    assert (short.tokens, long.tokens) == ((), (0,) * 9)
+
+
+class Sure(Table):
+    """Says word 0 so many times and then the end, which at every step is all but sure."""
+
+    def __init__(self, words, copies):
+        super().__init__([[math.log(1e-6)] * 3], copies)
+        self.words = words
+
+    def step(self, tokens):
+        self.log_p[:, 2 if len(self.asked) == self.words else 0] = math.log(1 - 2e-6)
+        found = super().step(tokens)
+        self.log_p[:] = math.log(1e-6)
+        return found
+
+
+def test_ends_that_nobody_believes_do_not_end_a_search():
+    """Of hypotheses that are all but impossible some are closed in every step."""
+    ((said,),) = beam_search(Sure(8, 3), 1, begin=2, end=2, most=[12], beam=3)
+    assert (said.tokens, said.finished) == ((0,) * 8, True)
 
 
 def test_equals_come_in_the_order_of_their_tokens():

@@ -4,10 +4,11 @@
 
 Of each sentence `beam` hypotheses are open. All tokens that may follow them are ranked. An end
 among the best `beam` of these closes its hypothesis; the best `beam` that are no end stay open. A
-sentence is over when `beam` hypotheses were closed by their end, when n were that no open one can
-beat, or at its limit. Log p only falls and the penalty only grows, so an open hypothesis cannot
-beat log p / ((5 + most + 1) / 6)^alpha. What is open at the limit is taken as it is where fewer
-than n came to their end, and stands behind those.
+sentence is over when n were closed that no open one can beat, or at its limit. Log p only falls and
+the penalty only grows, so an open hypothesis cannot beat log p / ((5 + most + 1) / 6)^alpha; once
+`beam` are closed, it is no longer hoped that an open one will grow, and its log p is taken as if
+the end came next. What is open at the limit is taken as it is where fewer than n came to their end,
+and stands behind those.
 
 Of equal hypotheses the one with the better beginning comes first, then the one with the lower
 token.
@@ -91,10 +92,12 @@ class _Search:
         self._trail = trail
         self._closed: list[list[Closed]] = [[] for _ in most]
         # Of the sentences that have rows: which they are, their limits, the penalty there, the
-        # score that an open hypothesis has to beat, and log p of the open ones, best first.
+        # score that an open hypothesis has to beat, whether `beam` are closed, and log p of the
+        # open ones, best first.
         self._which, self._most = np.arange(len(most)), most
         self._last = np.array([penalty(limit + 1, alpha) for limit in most.tolist()])
         self._bar = np.full(len(most), -np.inf)
+        self._full = np.zeros(len(most), bool)
         self._log_p = np.full((len(most), beam), -np.inf)
         # All rows of a sentence are the same before its first word: one stands for all.
         self._log_p[:, 0] = 0
@@ -142,10 +145,10 @@ class _Search:
             closed = self._closed[self._which[at]]
             closed.append(new)
             closed.sort(key=lambda each: -each.score)
-            if len(closed) >= self._beam:
-                self._bar[at] = np.inf
-            elif len(closed) >= self._n_best:
+            del closed[self._beam :]
+            if len(closed) >= self._n_best:
                 self._bar[at] = closed[self._n_best - 1].score
+            self._full[at] = len(closed) == self._beam
 
     def _cut(self, length: int) -> None:
         """Take hypotheses without an end, in sentences that lack some at their limit."""
@@ -159,7 +162,8 @@ class _Search:
                     closed.append(Closed(log_p, score, length, row, False))
 
     def _end_sentences(self, length: int) -> None:
-        beaten = self._bar >= self._log_p[:, 0] / self._last
+        hoped = np.where(self._full, penalty(length + 2, self._alpha), self._last)
+        beaten = self._bar >= self._log_p[:, 0] / hoped
         self._log_p[beaten | (self._most == length)] = -np.inf
 
     def _go_on(self, speaker: Speaker, rows: Ids, tokens: Ids) -> Ids:
@@ -170,7 +174,8 @@ class _Search:
         if len(stay) and not np.array_equal(beginnings, np.arange(rows.size)):
             speaker.keep(torch.from_numpy(beginnings))
         self._which, self._most, self._last = self._which[stay], self._most[stay], self._last[stay]
-        self._bar, self._log_p = self._bar[stay], self._log_p[stay]
+        self._bar, self._full = self._bar[stay], self._full[stay]
+        self._log_p = self._log_p[stay]
         said = tokens[stay].ravel()
         self._trail.go_on(beginnings, said)
         return said
