@@ -201,6 +201,11 @@ def test_a_twentieth_is_held_out_twice():
         ({"coverage": -1.0}, "--coverage is -1.0"),
         ({"attention": "x"}, '--attention is "x"; what fits: additive, dot'),
         ({"tied": "all", "vocabulary": "separate"}, "--tied is all"),
+        # Two vocabularies of one size are not one.
+        ({"tied": "all", "vocabulary": "separate", "vocab_size": 256}, "--tied is all"),
+        ({"attention": "multi-head", "heads": 3}, "--heads is 3; a divisor of --hidden-size"),
+        ({"self_attention": 3}, "--self-attention is 3; a divisor of --hidden-size fits, which"),
+        ({"convolution": 4}, "--convolution is 4; an odd number fits, or 0 for none"),
         ({"copy": "yes", "vocabulary": "separate"}, "--copy takes one vocabulary"),
         ({"batch_tokens": 0}, "--batch-tokens is 0"),
         ({"label_smoothing": 1.0}, "--label-smoothing is 1.0"),
