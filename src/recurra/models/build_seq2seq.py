@@ -92,6 +92,7 @@ def build_seq2seq(
     """
     H, E = hidden_size, embedding_size
     _check(attention, tied, H, encoder_layers, decoder_layers)
+    _check_widths(H, heads if attention == "multi-head" else 1, self_attention, convolution)
     if copy and attention == "monotonic":
         raise OptionError(
             "--copy does not go with --attention monotonic, whose shares may add up to less than "
@@ -190,6 +191,16 @@ def _check(
     for name, count in (("encoder", encoder_layers), ("decoder", decoder_layers)):
         if count < 1:
             raise OptionError(f"--{name}-layers is {count}; it is at least 1")
+
+
+def _check_widths(hidden_size: int, heads: int, self_attention: int, convolution: int) -> None:
+    for name, count in (("heads", heads), ("self-attention", self_attention or 1)):
+        if count < 1 or hidden_size % count:
+            raise OptionError(
+                f"--{name} is {count}; a divisor of --hidden-size fits, which is {hidden_size}"
+            )
+    if convolution and (convolution < 1 or convolution % 2 == 0):
+        raise OptionError(f"--convolution is {convolution}; an odd number fits, or 0 for none")
 
 
 def _check_places(attention: str, coverage: float, places: int | None) -> None:

@@ -9,7 +9,12 @@ from recurra.train.whole import write_whole
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FORMATS = (".png", ".svg", ".pdf")
+# What each format would tell of the day on which it was drawn.
+FORMATS: dict[str, dict[str, None]] = {
+    ".png": {},
+    ".svg": {"Date": None},
+    ".pdf": {"CreationDate": None},
+}
 
 
 def check_picture(path: Path) -> None:
@@ -35,6 +40,7 @@ def save_picture(figure: "Figure", path: Path) -> None:
     import matplotlib as mpl
 
     check_picture(path)
+    unsaid = FORMATS[path.suffix]
     # A fixed salt and no date: the same picture has the same bytes.
     with mpl.rc_context({"svg.hashsalt": "recurra"}):
-        write_whole(path, lambda part: figure.savefig(part, dpi=120))
+        write_whole(path, lambda part: figure.savefig(part, dpi=120, metadata=unsaid))

@@ -52,7 +52,9 @@ def test_characters_that_nobody_has_seen_are_read_and_may_be_said(learned):
 
 def test_without_copying_they_are_named():
     transducer = Transducer(**TINY, copy="no").fit(PAIRS)
-    with pytest.raises(DataError, match=r"text 2: 'é' \(U\+00E9\) at character 1 was never learne"):
+    with pytest.raises(
+        DataError, match=r"texts: text 2: 'é' \(U\+00E9\) at character 1 was never learne"
+    ):
         transducer.predict(["ab", "aéz"])
     assert transducer.measure([("aé", "b")]).metrics["nats"] > 0
 

@@ -1,6 +1,5 @@
 """What a translator is given, answers, measures and draws."""
 
-import json
 import shutil
 
 import numpy as np
@@ -8,11 +7,13 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from tests.tasks.harm import said, tensor
 
 from recurra.data import Pairs
 from recurra.errors import DataError, OptionError, RunFolderError
+from recurra.models import Choice
 from recurra.tasks import Translator
+from recurra.tasks.rewriting.asked import Asked
 from recurra.tasks.rewriting.looks import END, by_words
 from recurra.tasks.rewriting.measure import SCORING, verdict
 from recurra.tasks.rewriting.memory import Memory
@@ -63,6 +64,27 @@ def test_answers_of_one_text_have_lines_and_several_have_columns(fitted):
     )
     assert fitted.to_text(answer) == "1\t-0.5000\tx\n2\t-1.2500\ty z\n"
     assert fitted.to_text(answer[:1]) == "x\n"
+    several = fitted.set_params(n_best=2).to_text(answer[:1])
+    fitted.set_params(n_best=1)
+    assert several == "1\t-0.5000\tx\n"
+    assert fitted.to_text(answer[:1].assign(target="x\r\ny")) == "x  y\n"
+
+
+def test_answers_may_be_drawn(fitted):
+    hot = {"choice": Choice(temperature=20.0), "beam": 1, "n_best": 3}
+    texts = ["the fox", "the queen", "the fox"]
+    drawn = fitted.predict(texts, seed=4, **hot)
+    assert drawn["rank"].tolist() == [1, 2, 3] * 3
+    assert drawn["target"].tolist()[:3] != drawn["target"].tolist()[6:]
+    # The same number, the same draw.
+    alone = fitted.predict(Asked(texts[2:], first=3), seed=4, **hot)
+    assert alone["target"].tolist() == drawn["target"].tolist()[6:]
+    assert fitted.predict(texts, seed=5, **hot)["target"].tolist() != drawn["target"].tolist()
+    cold = fitted.predict(texts, choice=Choice(temperature=0.0), beam=1)["target"].tolist()
+    assert cold == fitted.predict(texts, beam=1)["target"].tolist()
+    for more, told in ({"n_best": 0}, "--n-best is 0; it is 1"), ({"seed": -1}, "--seed is -1"):
+        with pytest.raises(OptionError, match=told):
+            fitted.predict(texts, **hot | more)
 
 
 def test_of_a_file_what_stands_before_a_tab_is_read(fitted, sample, pairs, tmp_path):
@@ -73,7 +95,9 @@ def test_of_a_file_what_stands_before_a_tab_is_read(fitted, sample, pairs, tmp_p
     for name in ("a.txt", "a.tsv"):
         pd.testing.assert_frame_equal(fitted.predict(tmp_path / name), expected)
     (tmp_path / "long.txt").write_text("a\n" + "b" * 2001 + "\n")
-    with pytest.raises(DataError, match=r"long\.txt: line 2 has 2,001 characters, the model takes"):
+    with pytest.raises(
+        DataError, match=r"long\.txt: line 2 has 2,001 characters, the model .*-length 2001"
+    ):
         fitted.predict(tmp_path / "long.txt")
     with pytest.raises(DataError, match="texts: text 2 is a int; a text fits"):
         fitted.predict(["a", 1])
@@ -177,6 +201,11 @@ def test_a_twentieth_is_held_out_twice():
         ({"coverage": -1.0}, "--coverage is -1.0"),
         ({"attention": "x"}, '--attention is "x"; what fits: additive, dot'),
         ({"tied": "all", "vocabulary": "separate"}, "--tied is all"),
+        # Two vocabularies of one size are not one.
+        ({"tied": "all", "vocabulary": "separate", "vocab_size": 256}, "--tied is all"),
+        ({"attention": "multi-head", "heads": 3}, "--heads is 3; a divisor of --hidden-size"),
+        ({"self_attention": 3}, "--self-attention is 3; a divisor of --hidden-size fits, which"),
+        ({"convolution": 4}, "--convolution is 4; an odd number fits, or 0 for none"),
         ({"copy": "yes", "vocabulary": "separate"}, "--copy takes one vocabulary"),
         ({"batch_tokens": 0}, "--batch-tokens is 0"),
         ({"label_smoothing": 1.0}, "--label-smoothing is 1.0"),
@@ -213,36 +242,8 @@ def test_a_fit_tells_what_it_finds(capsys):
 def test_what_has_places_takes_no_longer_source_than_it_was_made_for():
     translator = Translator(**TINY, attention="location").fit(PAIRS)
     assert translator.predict(["the old fox 7"])["rank"].tolist() == [1]
-    with pytest.raises(DataError, match=r"text 2 has \d+ tokens, the model was made for"):
+    with pytest.raises(DataError, match=r"texts: text 2 has \d+ tokens, the model was made for"):
         translator.predict(["the", "the old fox " * 20])
-
-
-def said(*path, value):
-    """Puts a value into what was learned, at a path of keys."""
-
-    def apply(folder):
-        found = json.loads((folder / "run.json").read_text())
-        inner = found["learned"]
-        for key in path[:-1]:
-            inner = inner[key]
-        inner[path[-1]] = value
-        (folder / "run.json").write_text(json.dumps(found))
-
-    return apply
-
-
-def tensor(name, change):
-    """Changes one tensor; None takes it away."""
-
-    def apply(folder):
-        tensors = load_file(folder / "model.safetensors")
-        value = change(tensors.get(name))
-        tensors.pop(name, None)
-        if value is not None:
-            tensors[name] = value
-        save_file(tensors, folder / "model.safetensors")
-
-    return apply
 
 
 TEXTS = "memory.sources"

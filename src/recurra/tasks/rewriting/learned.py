@@ -1,6 +1,5 @@
 """All that a fitted rewriter knows, and how it answers from that."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +10,7 @@ from recurra.data import Pairs
 from recurra.errors import DataError
 from recurra.models import Seq2Seq
 from recurra.tasks.estimator import Measures
+from recurra.tasks.rewriting.asked import Asked
 from recurra.tasks.rewriting.batch import code
 from recurra.tasks.rewriting.looks import END, Looks, by_words
 from recurra.tasks.rewriting.measure import COPY, MEMORY, MODEL, compare
@@ -42,17 +42,17 @@ class Learned:
     memory: Memory
     shown: tuple[str, ...]
 
-    def frame(self, texts: Sequence[str], manner: Manner) -> pd.DataFrame:
+    def frame(self, asked: Asked, manner: Manner) -> pd.DataFrame:
         """A row an answer: `source`, `target`, `rank` from 1, `score`.
 
         Raises:
             DataError: a text has more tokens than the network has places for, or characters that
                 it can neither read nor copy.
         """
-        self._check_characters(texts)
+        self._check_characters(asked)
         rows = [
             (text, answer.text, rank, answer.score)
-            for text, answers in zip(texts, self._say(texts, manner), strict=True)
+            for text, answers in zip(asked.texts, self._say(asked, manner), strict=True)
             for rank, answer in enumerate(answers, start=1)
         ]
         return pd.DataFrame(rows, columns=COLUMNS)
@@ -80,7 +80,7 @@ class Learned:
 
     def measure(self, pairs: Pairs, about: str, manner: Manner) -> Measures:
         """The model beside its baselines."""
-        said = self._say(pairs.sources, replace(manner, n_best=1))
+        said = self._say(Asked(pairs.sources, pairs.name, "source"), replace(manner, n_best=1))
         answers = {
             MODEL: [best.text for best, *_ in said],
             MEMORY: self.memory.answer(pairs.sources),
@@ -92,25 +92,25 @@ class Learned:
         kind = self.sides.source.kind
         return compare(kind, answers, pairs.targets, nats=nats, about=about)
 
-    def _say(self, texts: Sequence[str], manner: Manner) -> list[list[Answer]]:
-        self._check_lengths(texts)
+    def _say(self, asked: Asked, manner: Manner) -> list[list[Answer]]:
+        self._check_lengths(asked)
         with one_thread():
-            return say(self.network, self.sides, texts, manner)
+            return say(self.network, self.sides, asked.texts, manner, first=asked.first)
 
-    def _check_characters(self, texts: Sequence[str]) -> None:
+    def _check_characters(self, asked: Asked) -> None:
         unknown = self.sides.source.unknown
         if unknown is None or self.sides.copies:
             return
-        for number, text in enumerate(texts, start=1):
+        for number, text in enumerate(asked.texts):
             places = np.flatnonzero(self.sides.read(text).ids == unknown)
             if len(places):
                 letter = text[places[0]]
                 raise DataError(
-                    f"text {number}: {letter!r} (U+{ord(letter):04X}) at character {places[0]} was "
-                    "never learned; train with examples of it, or with --copy yes"
+                    f"{asked.where(number)}: {letter!r} (U+{ord(letter):04X}) at character "
+                    f"{places[0]} was never learned; train with examples of it, or with --copy yes"
                 )
 
-    def _check_lengths(self, texts: Sequence[str]) -> None:
+    def _check_lengths(self, asked: Asked) -> None:
         """Refuse what the network has no places for.
 
         Raises:
@@ -119,9 +119,9 @@ class Learned:
         most = self.setting.places
         if not most:
             return
-        for number, text in enumerate(texts, start=1):
+        for number, text in enumerate(asked.texts):
             if text.strip() and (count := len(self.sides.read(text).ids)) > most:
                 raise DataError(
-                    f"text {number} has {count:,} tokens, the model was made for {most:,}; cut it, "
-                    "or train with --attention additive"
+                    f"{asked.where(number)} has {count:,} tokens, the model was made for {most:,}; "
+                    "cut it, or train with --attention additive and no --coverage"
                 )

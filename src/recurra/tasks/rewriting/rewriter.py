@@ -9,10 +9,12 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import pandas as pd
 
-from recurra.data import Pairs, read_lines, read_pairs
+from recurra.data import Pairs, read_pairs
 from recurra.errors import DataError, OptionError
+from recurra.models import Choice
 from recurra.tasks.estimator import Measures
 from recurra.tasks.learner import Learner, ready
+from recurra.tasks.rewriting.asked import Asked, asked_for
 from recurra.tasks.rewriting.fitting import HELD_OUT, Fit
 from recurra.tasks.rewriting.learned import Learned
 from recurra.tasks.rewriting.lesson import PairLesson
@@ -136,7 +138,13 @@ class Rewriter(Learner):
         return {}
 
     def predict(
-        self, data: Given | None = None, *, beam: int | None = None, n_best: int | None = None
+        self,
+        data: Given | Asked | None = None,
+        *,
+        beam: int | None = None,
+        n_best: int | None = None,
+        choice: Choice | None = None,
+        seed: int = 0,
     ) -> pd.DataFrame:
         """What each text becomes.
 
@@ -145,14 +153,23 @@ class Rewriter(Learner):
                 texts. Some that were held out when not given.
             beam: answers that are followed side by side; as the field says when not given.
             n_best: answers of each text; as the field says when not given.
+            choice: draw the tokens of each answer so, instead of looking for the likeliest.
+            seed: of what is drawn; a text's answers depend on its number too.
 
         Returns:
-            A row an answer: `source`, `target`, `rank` from 1, the best first, and `score`, the
-            log of its probability, made up for its length.
+            A row an answer: `source`, `target`, `rank` from 1, the best first, or as they were
+            drawn, and `score`, the log of its probability, made up for its length.
+
+        Raises:
+            DataError: a text does not fit; the message has its number.
+            OptionError: beam, n_best or seed does not fit.
         """
         self._need("learned_")
-        texts = list(self.learned_.shown) if data is None else self._texts(data)
-        return self.learned_.frame(texts, self._manner(beam, n_best))
+        manner = self._manner(beam, n_best, choice, seed)
+        asked = Asked(self.learned_.shown)
+        if data is not None:
+            asked = asked_for(data, max_length=self.max_length, errors=self.errors)
+        return self.learned_.frame(asked, manner)
 
     def measure(self, data: Given) -> Measures:
         """The scores of answers, and nats a token, beside the baselines.
@@ -176,11 +193,17 @@ class Rewriter(Learner):
         return self.learned_.measure(test, about, self._manner())
 
     def to_text(self, answer: pd.DataFrame) -> str:
-        """A line an answer; of several answers a text rank, score and answer between tabs."""
-        if (answer["rank"] == 1).all():
-            return "".join(f"{target}\n" for target in answer["target"])
+        """A line an answer; where several are wished of each text, rank, score and answer between
+        tabs.
+        """
+        # Some texts have one answer whatever is wished, such as a blank one.
+        alone = self.n_best == 1 and (answer["rank"] == 1).all()
         columns = answer[["rank", "score", "target"]].itertuples(index=False)
-        return "".join(f"{rank}\t{score:.4f}\t{target}\n" for rank, score, target in columns)
+        lines = []
+        for rank, score, target in columns:
+            text = target.replace("\r", " ").replace("\n", " ")
+            lines.append(f"{text}\n" if alone else f"{rank}\t{score:.4f}\t{text}\n")
+        return "".join(lines)
 
     def next_command(self, run: Path, data: str) -> str:
         return f"predict {run} {data} --beam 5 -o answers.txt --attention attention.svg"
@@ -233,38 +256,25 @@ class Rewriter(Learner):
     def _pairs(self, data: Given) -> Pairs:
         return read_pairs(data, max_length=self.max_length, unfit=self.unfit, errors=self.errors)
 
-    def _texts(self, data: Given) -> list[str]:
-        """Sources alone.
-
-        Raises:
-            DataError: one is too long; the message names it by its number.
-        """
-        if isinstance(data, str | PathLike):
-            name, row = f"{data}", "line"
-            texts = [line.partition("\t")[0] for line in read_lines(data, self.errors)]
-        else:
-            name, row, texts = "texts", "text", list(data)
-        for number, text in enumerate(texts, start=1):
-            if not isinstance(text, str):
-                raise DataError(f"{name}: {row} {number} is a {type(text).__name__}; a text fits")
-            if len(text) > self.max_length:
-                raise DataError(
-                    f"{name}: {row} {number} has {len(text):,} characters, the model takes "
-                    f"{self.max_length:,}; cut it into sentences"
-                )
-        return texts
-
-    def _manner(self, beam: int | None = None, n_best: int | None = None) -> Manner:
+    def _manner(
+        self,
+        beam: int | None = None,
+        n_best: int | None = None,
+        choice: Choice | None = None,
+        seed: int = 0,
+    ) -> Manner:
         """How answers are looked for, checked before anything is learned or said."""
         beam = self.beam if beam is None else beam
         n_best = self.n_best if n_best is None else n_best
         if not 1 <= beam <= 1000:
             raise OptionError(f"--beam is {beam}; it is 1 … 1000")
-        if not 1 <= n_best <= beam:
+        if choice is None and not 1 <= n_best <= beam:
             raise OptionError(f"--n-best is {n_best}; it is 1 … {beam}, as --beam is {beam}")
+        if not 1 <= n_best <= 1000:
+            raise OptionError(f"--n-best is {n_best}; it is 1 … 1000")
         if not 0 <= self.alpha <= 100:
             raise OptionError(f"--alpha is {self.alpha}; it lies in 0 … 100")
-        return Manner(beam=beam, n_best=n_best, alpha=self.alpha)
+        return Manner(beam=beam, n_best=n_best, alpha=self.alpha, choice=choice, seed=seed)
 
     def _wishes(self) -> Wishes:
         return Wishes(**{each.name: getattr(self, each.name) for each in fields(Wishes)})

@@ -82,7 +82,12 @@ class Manner:
 
 
 def say(
-    network: Seq2Seq, sides: Sides, texts: Sequence[str], manner: Manner | None = None
+    network: Seq2Seq,
+    sides: Sides,
+    texts: Sequence[str],
+    manner: Manner | None = None,
+    *,
+    first: int = 0,
 ) -> list[list[Answer]]:
     """Answers to each text; a blank one has an empty answer, and the network is not asked.
 
@@ -91,6 +96,7 @@ def say(
         sides: its vocabularies.
         texts: to be read.
         manner: how; a beam of 5 when not given.
+        first: the number of the first text, on which depends what is drawn.
 
     Raises:
         DataError, MissingPackageError: as `Sides.read`.
@@ -104,10 +110,10 @@ def say(
     found = [[Answer("")] for _ in texts]
     for rows in by_length(coded.sources.lengths, max(1, ROWS // manner.copies), TOKENS):
         limits = [_limit(sides, coded, row, manner) for row in rows.tolist()]
-        numbers = [places[row] for row in rows.tolist()]
+        numbers = [first + places[row] for row in rows.tolist()]
         said = _said(network, sides, coded.source(rows), limits, numbers, manner)
-        for row, place, each in zip(rows.tolist(), numbers, said, strict=True):
-            found[place] = [_answer(sides, coded, row, one) for one in each]
+        for row, each in zip(rows.tolist(), said, strict=True):
+            found[places[row]] = [_answer(sides, coded, row, one) for one in each]
     return found
 
 

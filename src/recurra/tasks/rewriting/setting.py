@@ -80,7 +80,12 @@ class Setting:
 
         Args:
             sides: what it reads and says.
+
+        Raises:
+            OptionError: options do not fit each other, or the sides.
         """
+        if self.tied == "all" and not sides.joint:
+            raise OptionError("--tied is all, which takes one vocabulary; --vocabulary joint")
         return build_seq2seq(
             source_size=len(sides.source),
             target_size=len(sides.target),
