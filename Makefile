@@ -54,7 +54,7 @@ sanitize: $(READY) build/address/_native.so build/thread/_native.so
 runtime = $(shell $(COMPILER) -print-file-name=lib$(1).so)
 SANITIZED = tests/engine/test_native.py tests/engine/test_native_run.py \
 	tests/engine/test_native_harm.py tests/engine/test_native_tiles.py tests/engine/test_stream.py \
-	tests/engine/test_matrix.py \
+	tests/engine/test_matrix.py tests/engine/test_transducer.py \
 	-s -k "not level and not left_out and not allocates"
 
 build/address/_native.so: SANITIZERS = address,undefined

@@ -19,6 +19,7 @@ from bench import (
     tagging,
     text,
     training,
+    transducer,
     translate,
 )
 from bench.rows import write_rows
@@ -35,6 +36,7 @@ BENCHES = {
     "scaling": scaling,
     "training": training,
     "tagging": tagging,
+    "transducer": transducer,
     "text": text,
     "shakespeare": shakespeare,
     "ptb": ptb,

@@ -22,7 +22,7 @@ from recurra.engine.operations import OPERATIONS
 from recurra.engine.program import Program as Plan
 from recurra.errors import MissingPackageError, OptionError, ShapeError, UnsupportedError
 
-ABI = 7
+ABI = 8
 PATH = Path(os.environ.get("RECURRA_LIBRARY") or Path(__file__).with_name("_native.so"))
 
 _POLL = ctypes.CFUNCTYPE(c_int)
@@ -141,7 +141,8 @@ def _load() -> ctypes.CDLL:
     lib.recurra_matrix_kept.argtypes = [c_void_p]
     lib.recurra_matrix.restype = c_int
     lib.recurra_matrix.argtypes = [c_void_p, c_int64, c_void_p, c_void_p, c_char_p, c_int64]
-    for call in (lib.recurra_product, lib.recurra_sums, lib.recurra_nats):
+    rows = (lib.recurra_product, lib.recurra_sums, lib.recurra_nats)
+    for call in (*rows, lib.recurra_lattice, lib.recurra_transducer):
         call.restype, call.argtypes = c_int, lib.recurra_matrix.argtypes
     if lib.recurra_level() is None:
         line = ctypes.create_string_buffer(LINE)
@@ -329,6 +330,16 @@ def sums(job: "array[int]", threads: int) -> None:
 def nats(job: "array[int]", threads: int) -> None:
     """Run a `NatsJob` of `csrc/nats.h`, likewise."""
     _run(needed().recurra_nats, job, threads)
+
+
+def lattice(job: "array[int]", threads: int) -> None:
+    """Run a `LatticeJob` of `csrc/lattice.h`, likewise."""
+    _run(needed().recurra_lattice, job, threads)
+
+
+def transducer(job: "array[int]", threads: int) -> None:
+    """Run a `TransducerJob` of `csrc/transducer.h`, likewise."""
+    _run(needed().recurra_transducer, job, threads)
 
 
 def _words(jobs: Sequence[Job], arguments: Sequence["array[int]"]) -> "array[int]":

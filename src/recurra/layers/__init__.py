@@ -32,6 +32,7 @@ from recurra.layers.stepless import Stepless
 from recurra.layers.stream import Stream
 from recurra.layers.tied import Tied
 from recurra.layers.torch_weights import load_torch
+from recurra.layers.transducer import Joiner, transducer_nats
 from recurra.layers.vocabulary import vocabulary_each, vocabulary_nats
 from recurra.layers.zoneout import Zoneout, ZoneoutContext, ZoneoutState
 
@@ -50,6 +51,7 @@ __all__ = [
     "Embedding",
     "GatedNorm",
     "Head",
+    "Joiner",
     "Layer",
     "LockedContext",
     "LockedDropout",
@@ -77,6 +79,7 @@ __all__ = [
     "activation_penalty",
     "load_torch",
     "temporal_activation_penalty",
+    "transducer_nats",
     "vocabulary_each",
     "vocabulary_nats",
 ]

@@ -16,7 +16,7 @@ using namespace recurra;
 
 namespace {
 
-constexpr int kAbi = 7;
+constexpr int kAbi = 8;
 constexpr int64_t kMostSteps = int64_t(1) << 31;
 constexpr int64_t kMostJobs = 1024;
 constexpr int64_t kMostRows = int64_t(1) << 24;
@@ -146,6 +146,17 @@ int recurra_sums(const recurra_sums_job* job, int64_t threads, Team team, int (*
 int recurra_nats(const recurra_nats_job* job, int64_t threads, Team team, int (*poll)(void),
                  char* error, int64_t error_size) {
   return run_checked(job, check_nats, run_nats, threads, team, poll, error, error_size);
+}
+
+int recurra_lattice(const recurra_lattice_job* job, int64_t threads, Team team, int (*poll)(void),
+                    char* error, int64_t error_size) {
+  return run_checked(job, check_lattice, run_lattice, threads, team, poll, error, error_size);
+}
+
+int recurra_transducer(const recurra_transducer_job* job, int64_t threads, Team team,
+                       int (*poll)(void), char* error, int64_t error_size) {
+  return run_checked(job, check_transducer, run_transducer, threads, team, poll, error,
+                     error_size);
 }
 
 void* recurra_stream_new(const recurra_stage* stages, int64_t count, int64_t rows,

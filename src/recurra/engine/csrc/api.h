@@ -13,6 +13,7 @@
 #include "nats.h"
 #include "pool.h"
 #include "stream.h"
+#include "transducer.h"
 
 #define RECURRA_API extern "C" __attribute__((visibility("default")))
 
@@ -60,10 +61,12 @@ RECURRA_API int64_t recurra_matrix_kept(const recurra_matrix_job* job);
 RECURRA_API int recurra_matrix(const recurra_matrix_job* job, int64_t threads, recurra::Team team,
                                int (*poll)(void), char* error, int64_t error_size);
 
-// The jobs of dense.h and nats.h; each answers as recurra_run does.
+// The jobs of dense.h, nats.h, lattice.h and transducer.h; each answers as recurra_run does.
 using recurra_product_job = recurra::ProductJob;
 using recurra_sums_job = recurra::SumsJob;
 using recurra_nats_job = recurra::NatsJob;
+using recurra_lattice_job = recurra::LatticeJob;
+using recurra_transducer_job = recurra::TransducerJob;
 RECURRA_API int recurra_product(const recurra_product_job* job, int64_t threads,
                                 recurra::Team team, int (*poll)(void), char* error,
                                 int64_t error_size);
@@ -71,6 +74,12 @@ RECURRA_API int recurra_sums(const recurra_sums_job* job, int64_t threads, recur
                              int (*poll)(void), char* error, int64_t error_size);
 RECURRA_API int recurra_nats(const recurra_nats_job* job, int64_t threads, recurra::Team team,
                              int (*poll)(void), char* error, int64_t error_size);
+RECURRA_API int recurra_lattice(const recurra_lattice_job* job, int64_t threads,
+                                recurra::Team team, int (*poll)(void), char* error,
+                                int64_t error_size);
+RECURRA_API int recurra_transducer(const recurra_transducer_job* job, int64_t threads,
+                                   recurra::Team team, int (*poll)(void), char* error,
+                                   int64_t error_size);
 
 // A stream of stages, each a program or, at the beginning, a lookup; see stream.h. The arguments of
 // the stages are read here and, but for matrices, at every push. like: null, or a stream of the

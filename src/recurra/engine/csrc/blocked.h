@@ -1,4 +1,4 @@
-// Large matrices by blocks that stay at hand: what dense.h and nats.h share.
+// Large matrices by blocks that stay at hand: what dense.h, nats.h and transducer.h share.
 
 #pragma once
 
@@ -88,6 +88,13 @@ class Strips {
   }
 
   int64_t tasks() const { return (M_ + kStrip - 1) / kStrip; }
+
+  // The same for another c.
+  Strips at(T* c) const {
+    Strips other = *this;
+    other.c_ = c;
+    return other;
+  }
 
   // Adds rows to a strip. a: the strip's first column; a and b: the first row, rows lda and ldb
   // apart. first: c is not read, but written. All groups of rows but the last are whole blocks of

@@ -34,6 +34,9 @@ class Tasks {
 
   int64_t threads() const { return threads_; }
 
+  // Whether the call is cancelled; asked by a task that takes long, of its worker.
+  bool stopped(int64_t worker) { return control_.stopped(worker); }
+
  private:
   template <typename Body>
   struct Shared {
