@@ -1,5 +1,11 @@
 """From what a file holds, or a list, to the steps of a sequence."""
 
 from recurra.tasks.signals.fronts.front import Front
+from recurra.tasks.signals.fronts.numbers import Numbers
 
-__all__ = ["Front"]
+# Of files that several read, the first does unless another is asked for.
+FRONTS: dict[str, type[Front]] = {
+    "numbers": Numbers,
+}
+
+__all__ = ["FRONTS", "Front"]
