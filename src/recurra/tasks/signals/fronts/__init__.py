@@ -2,10 +2,14 @@
 
 from recurra.tasks.signals.fronts.front import Front
 from recurra.tasks.signals.fronts.numbers import Numbers
+from recurra.tasks.signals.fronts.sound import Sound
+from recurra.tasks.signals.fronts.video import Video
 
 # Of files that several read, the first does unless another is asked for.
 FRONTS: dict[str, type[Front]] = {
     "numbers": Numbers,
+    "sound": Sound,
+    "video": Video,
 }
 
-__all__ = ["FRONTS", "Front"]
+__all__ = ["FRONTS", "Front", "Sound", "Video"]
