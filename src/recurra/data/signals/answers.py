@@ -18,7 +18,9 @@ def is_missing(cell: Any) -> bool:
     """Nothing there, NaN, or blanks alone."""
     if isinstance(cell, str):
         return not cell.strip()
-    return cell is None or str(cell) in ("<NA>", "NaT") or (cell != cell) is True
+    if isinstance(cell, float | np.floating):
+        return bool(np.isnan(cell))
+    return cell is None or str(cell) in ("<NA>", "NaT")
 
 
 def as_label(cell: Any, where: str, what: str = "label") -> str:

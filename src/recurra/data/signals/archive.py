@@ -23,6 +23,8 @@ from recurra.data.table import listed
 from recurra.errors import DataError, MissingFileError, OptionError
 
 Array = NDArray[Any]
+# What a damaged archive makes its reader raise.
+DAMAGE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError)
 
 
 def read_archive(
@@ -101,7 +103,7 @@ def _names(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist()]
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
+    except DAMAGE as error:
         raise DataError(f"{path.name}: is no NPZ: {error}") from error
 
 
@@ -123,9 +125,9 @@ def _arrays(path: Path) -> dict[str, Array]:
                     array = read_array(file, member.file_size, where)
                 arrays[member.filename.removesuffix(".npy")] = array
             return arrays
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
+    except DataError:
+        raise
+    except DAMAGE as error:
         raise DataError(f"{path.name}: is a damaged NPZ: {error}") from error
 
 
@@ -195,7 +197,7 @@ def _answers(arrays: Mapping[str, Array], name: str, ending: str, where: str) ->
         )
     classes = arrays.get("classes")
     if name != "y" or classes is None or y.dtype.kind not in "iu":
-        return y.tolist()
+        return list(y.tolist())
     wrong = np.flatnonzero((y < 0) | (y >= len(classes)))
     if len(wrong):
         first = int(wrong[0])

@@ -18,6 +18,8 @@ from recurra.errors import DataError, MissingFileError
 
 # Bytes that one file may unpack to.
 MOST_BYTES = 8 << 30
+# What `open` and an archive give.
+Opened = IO[bytes] | io.BufferedIOBase
 # Numbers, truth values and texts; never objects.
 KINDS = "biufU"
 HEADERS = {(1, 0): layout.read_array_header_1_0, (2, 0): layout.read_array_header_2_0}
@@ -39,7 +41,7 @@ def read_npy(path: Path) -> NDArray[Any]:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def read_array(file: IO[bytes], size: int, where: str) -> NDArray[Any]:
+def read_array(file: Opened, size: int, where: str) -> NDArray[Any]:
     """The array that begins here.
 
     Args:
@@ -66,7 +68,7 @@ def read_array(file: IO[bytes], size: int, where: str) -> NDArray[Any]:
     return flat.reshape(shape, order="F" if by_columns else "C")
 
 
-def _header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+def _header(file: Opened, where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     """The shape, whether columns come first, the type, and where the numbers begin."""
     start = io.BytesIO(file.read(1 << 16))
     try:

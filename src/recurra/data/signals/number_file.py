@@ -108,12 +108,12 @@ def _without_header(path: Path, separator: str) -> NDArray[np.float64]:
         said = " ".join(str(error).split())
         raise DataError(f"{path}: is no table of numbers: {said}") from error
     columns = []
-    for place in frame.columns:
-        values, wrong = parsed(frame[place])
+    for place, name in enumerate(frame.columns):
+        values, wrong = parsed(frame[name])
         if wrong.any():
             row = int(np.argmax(wrong))
             raise DataError(
-                f"{path}: row {row + 1}, column {place + 1}: {shown(frame[place].iloc[row])} is no "
+                f"{path}: row {row + 1}, column {place + 1}: {shown(frame[name].iloc[row])} is no "
                 "number"
             )
         columns.append(values)

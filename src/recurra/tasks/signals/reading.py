@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.data.signals import Examples, Header, Raw, Sequences, Source, check_widths
+from recurra.data.signals.aligned import aligned
 from recurra.data.signals.answers import as_label, as_value
 from recurra.data.signals.apart import match, read_apart
 from recurra.data.signals.facts import told
@@ -131,7 +132,7 @@ def _fit(raw: Raw, steps: NDArray[np.float32], front: Front) -> Raw:
     return raw._replace(steps=steps)
 
 
-def _listed(answer: Any) -> Sequence[Any] | None:
+def _listed(answer: Any) -> Sequence[Any] | NDArray[Any] | None:
     return answer if isinstance(answer, list | tuple | np.ndarray) else None
 
 
@@ -140,6 +141,8 @@ def _joined(
 ) -> tuple[Examples, list[str]]:
     """The examples without their facts, and what there is to say of time."""
     expected = None if known is None else known.channels
+    if front.kind == "numbers":
+        raws = aligned(raws, expected)
     check_widths([raw.steps.shape[1] for raw in raws], [raw.where for raw in raws], expected)
     lengths = [len(raw.steps) for raw in raws]
     offsets = np.cumsum([0, *lengths], dtype=np.int64)
