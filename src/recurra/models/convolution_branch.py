@@ -19,6 +19,7 @@ from itertools import pairwise
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from recurra.cells.check import positive
 from recurra.models.steps import padding
@@ -51,6 +52,8 @@ class ConvolutionBranch(nn.Module):
         self, x: Float[Tensor, "B T D"], lengths: Int64[Tensor, " B"]
     ) -> Float[Tensor, "B C"]:
         """The mean of what is found over time."""
+        # A convolution takes no sequence without places.
+        x = x if x.shape[1] else F.pad(x, (0, 0, 0, 1))
         dead = padding(x.shape[1], lengths)[..., None]
         for number in range(len(WIDTHS)):
             x = self.convolutions[number](x.masked_fill(dead, 0).transpose(1, 2)).transpose(1, 2)
