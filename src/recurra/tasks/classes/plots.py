@@ -7,11 +7,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from recurra.tasks.classes.report import ClassReport, Curve
 from recurra.tasks.plain import plain
 from recurra.train import save_picture
 
 MOST_NUMBERED = 12
-INK = "#30343b"
+INK, MODEL = "#30343b", "#c2410c"
 
 
 def draw_confusion(path: Path, table: NDArray[np.int64], classes: tuple[str, ...]) -> None:
@@ -32,3 +33,40 @@ def draw_confusion(path: Path, table: NDArray[np.int64], classes: tuple[str, ...
     axes.set_xlabel("answer")
     axes.set_ylabel("label")
     save_picture(figure, path)
+
+
+def draw_reliability(path: Path, report: ClassReport) -> None:
+    """Confidence against accuracy: what is honest lies on the diagonal; dots grow with examples."""
+    bins, axes = report.reliability, _square()
+    there = bins.counts > 0
+    share = bins.counts[there] / bins.counts.sum()
+    places = bins.confidence[there], bins.accuracy[there]
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=":")
+    axes.plot(*places, color=MODEL, linewidth=1.2)
+    axes.scatter(*places, s=12 + 300 * share, color=MODEL, alpha=0.6, linewidths=0)
+    axes.set_xlabel("confidence")
+    axes.set_ylabel("share that is right")
+    axes.set_title(f"calibration error {report.figures['ece']:.3f}", loc="left", fontsize=10)
+    save_picture(axes.figure, path)
+
+
+def draw_roc(path: Path, curve: Curve, name: str) -> None:
+    """How many of one class are found for how many false alarms.
+
+    Args:
+        name: the class that is found.
+    """
+    axes = _square()
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=":")
+    axes.plot(curve.false, curve.true, color=MODEL, linewidth=1.4)
+    axes.set_xlabel("share of the others that is taken for it")
+    axes.set_ylabel(f"share of {plain(name[:20])} that is found")
+    axes.set_title(f"area under the curve {curve.area:.3f}", loc="left", fontsize=10)
+    save_picture(axes.figure, path)
+
+
+def _square() -> Any:
+    axes = Figure(figsize=(4.6, 4.6), layout="constrained").add_subplot()
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
