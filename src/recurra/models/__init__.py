@@ -3,6 +3,7 @@
 from recurra.models.autoregressive import AutoregressiveForecaster
 from recurra.models.blend import Blend
 from recurra.models.build_seq2seq import ATTENTIONS, TIED, build_seq2seq
+from recurra.models.frames import FrameNetwork
 from recurra.models.language import LanguageNetwork, Noise
 from recurra.models.pretrained import Pieces, Pretrained, body_of
 from recurra.models.said import Said
@@ -24,6 +25,7 @@ __all__ = [
     "AutoregressiveForecaster",
     "Blend",
     "Choice",
+    "FrameNetwork",
     "LanguageNetwork",
     "Noise",
     "Pieces",
