@@ -7,7 +7,7 @@ from torch import nn
 from recurra import GRU, Stack, Stream
 from recurra.engine import loop
 from recurra.errors import OptionError, ShapeError
-from recurra.models.frames import FrameNetwork
+from recurra.models import FrameNetwork
 
 IMAGE = (2, 8, 4)
 LENGTHS = torch.tensor([5, 2, 0])
