@@ -4,7 +4,7 @@ import gzip
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recurra.data.signals.genome import (
@@ -62,6 +62,7 @@ def test_letters_are_one_of_four_and_n_a_quarter_of_each():
         one_hot(5, "a")
 
 
+@settings(max_examples=25)
 @given(st.text("ACGTN", min_size=3, max_size=20), st.integers(1, 3))
 def test_the_other_strand_is_the_reverse_complement(letters, k):
     steps = one_hot(letters, "a", k)

@@ -71,7 +71,9 @@ def test_arrays_of_three_sides_values_and_groups():
     assert found.targets.tolist() == [1, 2.5, 3]
     assert found.groups == ("g", "g", "h")
     assert "3 sequences of 4 steps, 1 channel, values of 1 … 3, 2 groups" in found.facts[0]
-    bare, _ = read_examples(np.zeros((3, 4, 1)), Reading(answers=None))
+    with pytest.raises(OptionError, match='--group "who": nothing here has columns'):
+        read_examples((X, Y), Reading(group="who"))
+    bare, _ = read_examples(np.zeros((3, 4, 1)), Reading(answers=None, group="who"))
     assert (bare.labels, bare.targets, len(bare)) == (None, None, 3)
 
 

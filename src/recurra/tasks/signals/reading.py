@@ -34,7 +34,7 @@ class Reading:
         features: the columns that are the channels; without it all others.
         label: the column of labels or values; of an archive the array.
         labels: the path of a table of labels, where they stand apart.
-        group: the column that says who a sequence comes from.
+        group: the column that says who a sequence comes from; not looked for without answers.
         per_step: whether every step has a label or a value.
         skip_bad: leave out files that cannot be read, and count them.
         answers: "classes", "numbers", or None where none are needed.
@@ -164,7 +164,7 @@ def _joined(
         None if labels is None else tuple(labels),
         None if targets is None else np.array(targets, np.float64),
         reading.per_step,
-        _groups(raws),
+        _groups(raws, reading, source.name),
         source.name,
     )
     return examples, facts
@@ -218,7 +218,12 @@ def _answers(raws: list[Raw], reading: Reading, name: str) -> list[Any]:
     ]
 
 
-def _groups(raws: list[Raw]) -> tuple[str, ...] | None:
+def _groups(raws: list[Raw], reading: Reading, name: str) -> tuple[str, ...] | None:
     if all(raw.group is None for raw in raws):
+        if reading.group is not None and reading.answers is not None:
+            raise OptionError(
+                f'{name}: --group "{reading.group}": nothing here has columns; it takes a table, '
+                "an NPZ, or a table of labels apart"
+            )
         return None
     return tuple(as_label(raw.group, raw.where, "group") for raw in raws)

@@ -120,7 +120,7 @@ def _open_table(
         reading.time,
         reading.features,
         reading.label,
-        reading.group,
+        None if reading.answers is None else reading.group,
         reading.answers is not None and reading.labels is None,
         reading.per_step,
     )
@@ -147,7 +147,7 @@ def _open_path(path: Path, reading: "Reading", front: Front | None, known: Heade
             path,
             part=reading.part,
             label=reading.label,
-            group=reading.group,
+            group=None if reading.answers is None else reading.group,
             time=reading.time,
             answered=reading.answers is not None and reading.labels is None,
             per_step=reading.per_step,

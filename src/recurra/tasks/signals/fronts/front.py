@@ -18,7 +18,8 @@ class Front(ABC):
     Attributes:
         kind: its name in `FRONTS`.
         endings: of the files that it reads, in small letters, such as ".wav".
-        several: whether one file holds several examples.
+        several: whether one file holds several examples; then a label may stand in the name of
+            each, behind a blank.
     """
 
     kind: ClassVar[str]
