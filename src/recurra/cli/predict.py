@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 HELP = "answer with what a run has learned"
 # Options that not every run takes: the tasks that do, and what these are called.
 REWRITING = (("translate", "rewrite"), "translating and rewriting")
+SEQUENCES = (("classify", "regress"), "answers to sequences")
 OWN = {
     "target": (("forecast",), "forecasts"),
     "beam": REWRITING,
     "n_best": REWRITING,
     "attention": REWRITING,
+    "because": SEQUENCES,
 }
 
 
@@ -43,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--attention", metavar="FILE.svg", type=Path, help="draw where the first answer looked"
     )
+    parser.add_argument(
+        "--because", metavar="NAME", help="which channels and steps of a sequence mattered"
+    )
     add_debug(parser)
 
 
@@ -59,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
             return _flow(args, estimator)
         data = [line.rstrip("\r\n") for line in sys.stdin]
         data = _sources(data) if estimator.flowing else data
-    text = _answer(args, estimator, data)
+    text = _explained(args, estimator) if args.because else _answer(args, estimator, data)
     if args.out is None:
         sys.stdout.write(text)
         return 0
@@ -105,6 +110,22 @@ def _answer(
             estimator.plot(answer, path, args.data)
         print(f"drawn     {path}", file=sys.stderr)
     return estimator.to_text(answer)
+
+
+def _explained(args: argparse.Namespace, estimator: "Estimator") -> str:
+    """What mattered to one answer, drawn where a picture is wished."""
+    from recurra.tasks.signals.sequence_estimator import SequenceEstimator
+    from recurra.train import check_picture
+
+    if args.plot is not None:
+        check_picture(args.plot)
+    found = cast("SequenceEstimator", estimator).because(args.data, args.because)
+    if args.plot is not None:
+        from recurra.tasks.signals.plots import draw_mattering
+
+        draw_mattering(args.plot, found, args.because)
+        print(f"drawn     {args.plot}", file=sys.stderr)
+    return found.text() + "\n"
 
 
 def _asked(

@@ -223,7 +223,7 @@ class SignalLesson(Lesson[Batch]):
 
 def steps_of(sequences: Sequences, rows: Indices) -> Steps:
     """Some sequences as a batch."""
-    return padded([(sequences.row(row), sequences.gaps_of(row)) for row in rows])
+    return padded([(sequences.row(row), sequences.gaps_of(row)) for row in rows.tolist()])
 
 
 def padded(each: Sequence[tuple[NDArray[np.float32], NDArray[np.float32] | None]]) -> Steps:

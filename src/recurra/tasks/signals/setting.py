@@ -12,6 +12,7 @@ from recurra.layers import POOLINGS
 from recurra.models import (
     MISSING,
     ConvolutionBranch,
+    FrameNetwork,
     SequenceEncoder,
     SequenceNetwork,
     StepFeatures,
@@ -22,6 +23,9 @@ from recurra.train import outline
 FITTING = [name for name in CELLS if CELLS[name] not in (ConvGRU, ConvLSTM)]
 OBSERVING = [name for name in FITTING if Observed in CELLS[name].takes]
 TIMING = [name for name in FITTING if Timed in CELLS[name].takes]
+
+# Channels of the convolutions over an image, as many as its sides can be halved.
+FRAMES = (8, 16, 32)
 
 # Sizes beyond which a run folder is not believed, and the least that has a meaning.
 LIMITS = {
@@ -159,8 +163,9 @@ class Setting:
     def _frames(self) -> Cell[Any] | None:
         if self.image is None:
             return None
-        # TODO: a FrameNetwork(self.image, self.hidden_size), once models/frames.py has it.
-        raise OptionError("image: no network reads images yet")
+        _, height, width = self.image
+        halved = sum(1 for times in (2, 4, 8) if height % times == width % times == 0)
+        return FrameNetwork(self.image, self.hidden_size, FRAMES[: halved or len(FRAMES)])
 
     def _check_layers(self) -> None:
         width, heads = self.convolution, self.self_attention
