@@ -9,10 +9,10 @@ from bench.signals_cases import Case, Outcome, above_baseline, classified, holed
 from bench.signals_data import Samples, Split, folds
 from bench.signals_scores import accuracy, error, macro_f1, matthews, rmse
 from bench.signals_table import CASES
-from recurra.tasks.signals.fitting import Fit
 
 from bench import signals, signals_claims
 from recurra.tasks import SequenceClassifier
+from recurra.tasks.signals.fitting import Fit
 
 TINY = {"hidden_size": 4, "epochs": 2}
 
