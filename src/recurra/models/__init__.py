@@ -4,6 +4,7 @@ from recurra.models.autoregressive import AutoregressiveForecaster
 from recurra.models.blend import Blend
 from recurra.models.build_seq2seq import ATTENTIONS, TIED, build_seq2seq
 from recurra.models.convolution_branch import ConvolutionBranch
+from recurra.models.frames import FrameNetwork
 from recurra.models.language import LanguageNetwork, Noise
 from recurra.models.pretrained import Pieces, Pretrained, body_of
 from recurra.models.said import Said
@@ -32,6 +33,7 @@ __all__ = [
     "Choice",
     "ConvolutionBranch",
     "Features",
+    "FrameNetwork",
     "LanguageNetwork",
     "Memory",
     "Noise",

@@ -48,6 +48,11 @@ class Front(ABC):
     def channels(self, width: int) -> tuple[str, ...]:
         """The names of the F features, `width` of them."""
 
+    def facts(self, path: Path) -> tuple[str, ...]:
+        """What is to be said of how a file is read, the same words for files that are alike."""
+        del path
+        return ()
+
     def strands(self, width: int) -> tuple[int, ...] | None:
         """Where each feature comes from when a sequence is read as its other strand, backwards.
 
