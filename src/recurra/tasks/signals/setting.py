@@ -12,6 +12,7 @@ from recurra.layers import POOLINGS
 from recurra.models import (
     MISSING,
     ConvolutionBranch,
+    FrameNetwork,
     SequenceEncoder,
     SequenceNetwork,
     StepFeatures,
@@ -159,8 +160,7 @@ class Setting:
     def _frames(self) -> Cell[Any] | None:
         if self.image is None:
             return None
-        # TODO: a FrameNetwork(self.image, self.hidden_size), once models/frames.py has it.
-        raise OptionError("image: no network reads images yet")
+        return FrameNetwork(self.image, self.hidden_size)
 
     def _check_layers(self) -> None:
         width, heads = self.convolution, self.self_attention
