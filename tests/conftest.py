@@ -32,6 +32,7 @@ _HOOK = install_import_hook([f"recurra.{name}" for name in _WATCHED], "beartype.
 # Fields with which each task learns its sample in a second.
 QUICK: dict[str, dict[str, Any]] = {
     "classify": {
+        "kind": "numbers",
         "hidden_size": 8,
         "batch_size": 8,
         "epochs": 6,
@@ -56,6 +57,7 @@ QUICK: dict[str, dict[str, Any]] = {
         "quiet": True,
     },
     "regress": {
+        "kind": "numbers",
         "hidden_size": 8,
         "batch_size": 8,
         "epochs": 4,

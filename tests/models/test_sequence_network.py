@@ -228,3 +228,18 @@ def parts(**more):
 def test_what_makes_no_network_is_refused(make, message):
     with pytest.raises(OptionError, match=message):
         make()
+
+
+def test_images_stream_and_have_one_scale_a_channel():
+    torch.manual_seed(0)
+    model = setting(channels=128, image=(2, 8, 8), one_way=True).build().eval()
+    values = torch.randn(2, 5, 128) + torch.arange(2).repeat_interleave(64)
+    model.features.learn_scale(values.flatten(0, 1))
+    assert len(set(model.features.mean.tolist())) == 2
+    lengths = torch.tensor([5, 3])
+    whole = model(Steps(values, lengths))
+    alone = model(Steps(values[1:, :3], lengths[1:]))
+    torch.testing.assert_close(alone[0], whole[1], rtol=0, atol=1e-6)
+    memory = model.feed(model.begin(2), Steps(values[:, :2], lengths.clamp(max=2)))
+    memory = model.feed(memory, Steps(values[:, 2:], lengths - 2))
+    torch.testing.assert_close(model.finish(memory), whole, rtol=0, atol=1e-5)

@@ -10,7 +10,7 @@ arXiv:1706.00527, section 3; masks: Park et al., "SpecAugment", 2019, arXiv:1904
 
 from collections.abc import Collection
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32
@@ -82,15 +82,14 @@ class Augment:
             key: seed, epoch and the sequence's number.
         """
         random = default_rng(key)
-        mean, deviation = scales
         measured = np.ones(values.shape[1], bool)
         measured[list(names)] = False
         found = self._in_time(values, gaps, measured, random)
-        z = (found.values - mean) / deviation
-        z[:, measured] = self._in_value(z[:, measured], random)
-        values = np.where(measured, z * deviation + mean, found.values)
+        values = found.values
+        if self.noise or self.scale or self.shift:
+            values = np.where(measured, self._in_value(values, scales, random), values)
         hidden = self._hidden(values.shape, random)
-        taken = np.where(measured, mean, np.nan)
+        taken = np.where(measured, scales[0], np.nan)
         return found._replace(values=np.where(hidden, taken, values).astype(np.float32))
 
     def _in_time(
@@ -116,15 +115,16 @@ class Augment:
         between = values[low] + np.where(share > 0, share * (values[high] - values[low]), 0)
         return Changed(np.where(measured, between, values[nearest]), None, places[nearest])
 
-    def _in_value(self, z: Floats, random: Generator) -> Floats:
-        channels = z.shape[1]
-        if self.scale:
-            z = z * np.exp(random.normal(0, self.scale, channels)).astype(np.float32)
-        if self.shift:
-            z = z + random.normal(0, self.shift, channels).astype(np.float32)
+    def _in_value(
+        self, values: Floats, scales: tuple[Floats, Floats], random: Generator
+    ) -> NDArray[np.floating[Any]]:
+        (mean, deviation), channels = scales, values.shape[1]
+        z = (values - mean) / deviation * np.exp(random.normal(0, self.scale, channels))
+        z = z + random.normal(0, self.shift, channels)
         if self.noise:
-            z = z + random.normal(0, self.noise, z.shape).astype(np.float32)
-        return z
+            z = z + random.normal(0, self.noise, z.shape)
+        moved: NDArray[np.floating[Any]] = mean + z * deviation
+        return moved
 
     def _hidden(self, shape: tuple[int, ...], random: Generator) -> NDArray[np.bool_]:
         hidden = np.zeros(shape, bool)

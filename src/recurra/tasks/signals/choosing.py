@@ -45,7 +45,8 @@ def choose(
     """
     small, steps = training < SMALL, float(np.median(sequences.lengths))
     channels = len(sequences.channels)
-    left = wishes.missing == "cell" or per_step
+    # Cells that are told what is missing read first, and an answer at a step waits for no other.
+    left = wishes.missing == "cell" or per_step or wishes.one_way
     setting = Setting(
         cell=wishes.cell or ("gru_d" if wishes.missing == "cell" else "gru"),
         hidden_size=_or(wishes.hidden_size, 64 if small else 128),
@@ -55,7 +56,7 @@ def choose(
         one_way=wishes.one_way,
         convolution=_or(wishes.convolution, 0 if left or steps < WIDE else 5),
         convolutions=wishes.convolutions,
-        downsample=_or(wishes.downsample, 1 if per_step or steps < LONG else round(steps / FEWER)),
+        downsample=_or(wishes.downsample, 1 if left or steps < LONG else round(steps / FEWER)),
         fcn=_or(wishes.fcn, 0),
         self_attention=wishes.self_attention,
         pooling=wishes.pooling,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from recurra.data.signals import Examples, Header, Sequences
@@ -136,7 +137,7 @@ class Fit:
     def _baselines(self) -> tuple[Baseline, ...]:
         """What learned from the same part, and what there is to say of it."""
         parts, take = self.parts, self.examples.take
-        with one_thread():
+        with one_thread(), torch.random.fork_rng(devices=[]):
             found, told = baselines(
                 take(parts.training),
                 take(parts.validation),

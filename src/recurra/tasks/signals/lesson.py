@@ -213,9 +213,10 @@ class SignalLesson(Lesson[Batch]):
 
     def _padded(self, parts: Sequence[Answers]) -> Answers:
         """(B, T), unknown in the padding."""
-        T = max(len(part) for part in parts)
-        nothing = -1 if self._loss == "classes" else np.nan
-        whole = np.full((len(parts), T), nothing, parts[0].dtype)
+        shape = (len(parts), max(len(part) for part in parts))
+        whole: Answers = np.full(shape, -1, np.int64)
+        if self._loss != "classes":
+            whole = np.full(shape, np.nan)
         for row, part in enumerate(parts):
             whole[row, : len(part)] = part
         return whole

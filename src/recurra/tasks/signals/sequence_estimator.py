@@ -17,6 +17,7 @@ from recurra.tasks.estimator import Measures
 from recurra.tasks.learner import Learner, ready
 from recurra.tasks.signals.aims import AIMS
 from recurra.tasks.signals.because import because
+from recurra.tasks.signals.chunks import in_chunks
 from recurra.tasks.signals.fields import SequenceFields
 from recurra.tasks.signals.fitting import Fit
 from recurra.tasks.signals.fronts import Front
@@ -116,6 +117,8 @@ class SequenceEstimator(SequenceFields, Learner):
         self._need("learned_")
         if data is None:
             return self.learned_.frame(self.learned_.shown, "what was held out")
+        if (whole := in_chunks(self.learned_, data)) is not None:
+            return whole
         sequences, name = self._sequences(data)
         if are_arrays(data):
             return self.learned_.aim.said(self.learned_.values(sequences, name))

@@ -211,16 +211,12 @@ class Setting:
         if not fit or len(set(numbers)) < len(numbers):
             raise OptionError(f"categories are {self.categories}, channels 0 … {self.channels - 1}")
         if self.strands is not None and sorted(self.strands) != list(range(self.channels)):
-            raise OptionError(
-                f"strands name other channels than 0 … {self.channels - 1}, each once"
-            )
+            raise OptionError(f"strands are not 0 … {self.channels - 1}, each once")
         if self.image is None:
             return
         channels, height, width = self.image
         if min(self.image) < 1 or channels * height * width != self.channels or self.categories:
-            raise OptionError(
-                f"an image of {self.image} is not {self.channels} channels of numbers"
-            )
+            raise OptionError(f"an image of {self.image} is not {self.channels} numbers")
         if self.missing in ("mark", "cell"):
             raise OptionError(
                 f'--missing is "{self.missing}"; of images, --missing mean or interpolate fits'

@@ -32,7 +32,12 @@ class SequenceStream:
         self._memory = learned.network.begin(rows)
 
     def push(self, steps: Any, gaps: Any = None) -> Floats:
-        """Read steps; probabilities (B, K), or numbers (B,), of all so far.
+        """Read steps, as `read` does; probabilities (B, K), or numbers (B,), of all so far."""
+        self.read(steps, gaps)
+        return self.answer()
+
+    def read(self, steps: Any, gaps: Any = None) -> None:
+        """Read steps.
 
         Args:
             steps: (B, T, F), or (B, F) for one; NaN where a value is missing.
@@ -51,7 +56,6 @@ class SequenceStream:
         )
         with torch.inference_mode(), one_thread():
             self._memory = self._learned.network.feed(self._memory, given)
-        return self.answer()
 
     def answer(self) -> Floats:
         """What is said of all steps so far."""

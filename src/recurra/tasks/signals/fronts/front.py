@@ -1,6 +1,7 @@
 """The contract of a front end."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -53,6 +54,15 @@ class Front(ABC):
         """What is to be said of how a file is read, the same words for files that are alike."""
         del path
         return ()
+
+    def chunks(self, path: Path) -> Iterator[NDArray[np.float32]] | None:
+        """The steps (t, F) of a file, some at a time; None where files are read whole.
+
+        Raises:
+            DataError: it cannot be read; the message begins with the file.
+        """
+        del path
+        return None
 
     def strands(self, width: int) -> tuple[int, ...] | None:
         """Where each feature comes from when a sequence is read as its other strand, backwards.
