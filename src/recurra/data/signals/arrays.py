@@ -94,7 +94,9 @@ def as_steps(raw: Any, where: str) -> NDArray[np.float32]:
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2:
-        raise DataError(f"{where}: has the shape {array.shape}; it takes (T, F), or (T,)")
+        raise DataError(
+            f"{where}: has the shape {array.shape}. Reshape your data: it takes (T, F), or (T,)"
+        )
     if not array.size:
         none = "steps" if not len(array) else "channels"
         raise DataError(f"{where}: has no {none}; a sequence has one or more")
@@ -119,6 +121,8 @@ def _numeric(raw: Any, where: str) -> NDArray[Any]:
         uneven = "inhomogeneous" in str(error) or "sequence" in str(error)
         said = "its steps have unequal widths" if uneven else "it holds what is no number"
         raise DataError(f"{where}: {said}; it takes (T, F) numbers, NaN for missing") from error
+    if array.dtype.kind == "c":
+        raise DataError(f"{where}: Complex data not supported; take real and imaginary parts")
     if array.dtype.kind not in "biuf":
         raise DataError(f"{where}: holds {array.dtype}, not numbers; it takes (T, F), or (T,)")
     return array

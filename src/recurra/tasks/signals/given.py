@@ -19,11 +19,24 @@ def together(data: Any, y: Any, groups: Any) -> Any:
     Raises:
         DataError: groups have no y beside them.
     """
+    data, y = plain(data), plain(y)
     if y is None and groups is None:
         return data
     if y is None:
         raise DataError("the arrays: groups are given and y is not; it takes fit(X, y, groups)")
     return (data, y) if groups is None else (data, y, groups)
+
+
+def plain(data: Any) -> Any:
+    """What only says how it becomes an array, such as a tensor, as one; anything else as it is.
+
+    Raises:
+        DataError: it is sparse.
+    """
+    if hasattr(data, "toarray"):
+        raise DataError("the arrays: X is sparse, which is not supported; X.toarray() is dense")
+    known = isinstance(data, np.ndarray | list | tuple | str) or hasattr(data, "columns")
+    return np.asarray(data) if hasattr(data, "__array__") and not known else data
 
 
 def are_arrays(data: Any) -> bool:
@@ -45,11 +58,22 @@ def check_answered(data: Any, name: str) -> None:
 
 
 def type_of(data: Any) -> str:
-    """What labels are: "int", "float", "bool", or "text" for all else, and for those of files."""
+    """What labels are: "int", "float", "bool", or "text" for all else, and for those of files.
+
+    Raises:
+        DataError: they are numbers that are not whole.
+    """
     y = data[1] if isinstance(data, tuple) and len(data) > 1 else None
     if y is None or isinstance(y, str):
         return "text"
-    return TYPES.get(_flat(y).dtype.kind, "text")
+    labels = _flat(y)
+    if labels.dtype.kind == "f" and not (labels == np.floor(labels))[np.isfinite(labels)].all():
+        odd = labels[labels != np.floor(labels)][0]
+        raise DataError(
+            f"the arrays: y is continuous, such as {odd:g}; classes are texts or whole numbers, "
+            "and numbers are learned by regress"
+        )
+    return TYPES.get(labels.dtype.kind, "text")
 
 
 def _flat(y: Any) -> NDArray[Any]:

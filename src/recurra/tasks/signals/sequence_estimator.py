@@ -26,6 +26,7 @@ from recurra.tasks.signals.given import (
     check_answered,
     hash_of,
     name_of,
+    plain,
     together,
 )
 from recurra.tasks.signals.learned import Learned
@@ -117,6 +118,7 @@ class SequenceEstimator(SequenceFields, Learner):
         self._need("learned_")
         if data is None:
             return self.learned_.frame(self.learned_.shown, "what was held out")
+        data = plain(data)
         if (whole := in_chunks(self.learned_, data)) is not None:
             return whole
         sequences, name = self._sequences(data)
@@ -278,5 +280,5 @@ class SequenceEstimator(SequenceFields, Learner):
     def _sequences(self, data: Any) -> tuple[Sequences, str]:
         """Sequences alone, read as those of `fit` were, and where they come from."""
         reading = replace(self._reading(None), labels=None)
-        found, _ = read_examples(data, reading, self.learned_.front, self.learned_.header)
+        found, _ = read_examples(plain(data), reading, self.learned_.front, self.learned_.header)
         return found.sequences, found.name

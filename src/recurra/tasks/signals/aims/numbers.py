@@ -55,6 +55,7 @@ class Numbers(Aim):
         values = found.answers(examples)
         if not len(values) or values.min() == values.max():
             what = f"one value alone, {values[0]:g}" if len(values) else "no value at all"
+            what = f"1 sample alone, {values[0]:g}" if len(values) == 1 else what
             capped = "" if found.cap is None else f" under --cap {found.cap:g}"
             raise DataError(f"{examples.name}: {what}{capped}; it takes values that differ")
         return found
