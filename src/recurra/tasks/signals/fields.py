@@ -56,6 +56,9 @@ class SequenceFields(Learning):
     hop: Annotated[float | None, "milliseconds from one step of sound to the next"] = None
     deltas: Annotated[int | None, "changes beside a step of sound or of joints, so often"] = None
     most_seconds: Annotated[float | None, "longest sound that is taken"] = None
+    level: Annotated[
+        Literal["removed", "kept"] | None, "whether sound keeps the mean of each band over a file"
+    ] = None
     size: Annotated[int | None, "pixels of a side that frames of video are brought to"] = None
     colour: Annotated[bool, "frames of video in colour"] = False
     most_frames: Annotated[int | None, "frames of the longest video that is taken"] = None
