@@ -152,7 +152,7 @@ def test_missing_values_reach_every_kind_of_network(one, arrays):
 def test_what_mattered_is_said_and_drawn(one, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     found = one.estimator.because(one.data, "g0")
-    np.testing.assert_allclose(found.added.sum(), found.score - found.without, atol=1e-3)
+    np.testing.assert_allclose(found.added.sum(), found.score - found.without, rtol=1e-2)
     run = str(one.folder)
     command = ["predict", run, str(one.data), "--because", "g0", "--plot", "why.png"]
     assert main(command) == 0

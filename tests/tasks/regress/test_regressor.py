@@ -24,13 +24,13 @@ def test_it_beats_the_mean(one):
 
 
 def test_a_cap_bounds_what_is_learned_and_what_is_said(one):
-    fitted = SequenceRegressor(**{**one.fields, "epochs": 1}, cap=12).fit(one.data)
+    fitted = SequenceRegressor(**{**one.fields, "epochs": 1}, cap=12.0).fit(one.data)
     assert fitted.predict(one.data)["prediction"].max() <= 12
     assert fitted.measures_.baselines["mean"]["rmse"] < 6
     with pytest.raises(OptionError, match="--cap is nan; it is a finite number"):
         SequenceRegressor(**one.fields, cap=float("nan")).fit(one.data)
     with pytest.raises(DataError, match="one value alone, 1 under --cap 1; it takes values that"):
-        SequenceRegressor(**one.fields, cap=1).fit(one.data)
+        SequenceRegressor(**one.fields, cap=1.0).fit(one.data)
 
 
 def wear(count=24):

@@ -13,7 +13,10 @@ from recurra.tasks.signals.reading import Reading
 from recurra.tasks.signals.wishes import Wishes
 
 # Under these headings in a help text; a task adds its own fields.
-DATA = ("kind", "id", "time", "features", "labels", "group", "per_step", "missing", "uneven")
+DATA = (
+    *("kind", "id", "time", "features", "labels", "group", "part", "per_step", "missing"),
+    "uneven",
+)
 FILES = ("skip_bad",)
 FRONT = tuple(OPTIONS)
 NETWORK = (
@@ -37,6 +40,7 @@ class SequenceFields(Learning):
     features: Annotated[Names, "columns of numbers; all that are left when not given"] = ()
     labels: Annotated[str | None, "table of answers that stand apart, by name"] = None
     group: Annotated[str | None, "column of who a sequence comes from; no part splits one"] = None
+    part: Annotated[str | None, "part of an archive that holds several, such as train"] = None
     per_step: Annotated[bool, "answer every step, and not the sequence"] = False
     missing: Annotated[
         Literal["refuse", "mark", "interpolate", "mean", "cell"],
@@ -116,6 +120,7 @@ class SequenceFields(Learning):
             group=self.group,
             per_step=self.per_step,
             skip_bad=self.skip_bad,
+            part=self.part,
             answers=answers,
             options=front_options({name: getattr(self, name) for name in OPTIONS}),
         )

@@ -117,6 +117,16 @@ def _header(found: Mapping[str, Any]) -> Header:
     return header
 
 
+def _features(front: Front, header: Header) -> tuple[str, ...]:
+    """What a front end calls the channels; those of a table have names of their own."""
+    if front.kind == "numbers":
+        return header.channels
+    try:
+        return front.channels(len(header.channels))
+    except StopIteration:
+        return ()
+
+
 def _check(setting: Setting, header: Header, aim: Aim, front: Front) -> None:
     """Whether the parts are of one model."""
     categories = tuple((at, len(names)) for at, names in sorted(header.categories.items()))
@@ -127,6 +137,8 @@ def _check(setting: Setting, header: Header, aim: Aim, front: Front) -> None:
         "image": (setting.image, header.image),
         "outputs": (setting.outputs, aim.outputs),
         "strands": (setting.strands, front.strands(setting.channels)),
+        "frames": (front.image(), header.image),
+        "features": (_features(front, header), header.channels),
     }
     for name, (one, other) in told.items():
         if one != other:
