@@ -36,6 +36,8 @@ SETTINGS = {
     "told": {"missing": "cell", "cell": "gru_d", "timed": True, "num_layers": 2},
     "told, even": {"missing": "cell", "cell": "gru_d", "one_way": True, "downsample": 2},
     "names": {"categories": ((1, 4),), "missing": "mark"},
+    "places": {"places": 3, "longest": 9, "missing": "mark"},
+    "places, one way": {"places": 1, "one_way": True},
 }
 
 
@@ -122,7 +124,17 @@ def test_chunk_after_chunk_gives_what_the_whole_gives(name, cuts):
 
 
 @pytest.mark.parametrize(
-    "name", ["plain", "convolutions", "fcn", "strands", "each step", "a line", "fewer steps"]
+    "name",
+    [
+        "plain",
+        "convolutions",
+        "fcn",
+        "strands",
+        "each step",
+        "a line",
+        "fewer steps",
+        "places, one way",
+    ],
 )
 def test_what_needs_the_whole_says_so(name):
     model = built(**SETTINGS[name])
@@ -154,6 +166,16 @@ def test_marks_say_what_was_seen_and_how_long_ago():
     torch.testing.assert_close(found.x[0, :, 2], torch.log1p(waited))
     torch.testing.assert_close(found.x[0, :, 3], torch.log1p(gaps[0]))
     assert since.tolist() == [[6]]
+
+
+def test_waves_tell_the_place_of_a_step():
+    features = StepFeatures(1, places=2, longest=8)
+    found, _ = features(Steps(torch.zeros(2, 5, 1), torch.tensor([5, 3])))
+    turns = 2 * torch.pi * torch.arange(5) / 8
+    waves = torch.stack([turns.sin(), (2 * turns).sin(), turns.cos(), (2 * turns).cos()], dim=1)
+    torch.testing.assert_close(found.x[0, :, 1:], waves)
+    torch.testing.assert_close(found.x[1, :3], found.x[0, :3])
+    assert not found.x[1, 3:].any()
 
 
 def test_a_line_is_drawn_in_time_inside_a_sequence_alone():

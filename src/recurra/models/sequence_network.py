@@ -94,7 +94,8 @@ class SequenceNetwork(nn.Module):
     @property
     def streams(self) -> bool:
         """Whether `begin`, `feed` and `finish` serve: nothing needs what comes later."""
-        ahead = self.encoder.streams and self.features.missing != "interpolate"
+        features = self.features
+        ahead = self.encoder.streams and features.missing != "interpolate" and not features.places
         return ahead and self.branch is None and self.strands is None and not self.per_step
 
     def forward(self, steps: Steps) -> Float[Tensor, "B *T K"]:
@@ -135,8 +136,8 @@ class SequenceNetwork(nn.Module):
     def _running(self) -> Pooling:
         if not self.streams or self.pooling is None:
             raise UnsupportedError(
-                "SequenceNetwork: an answer needs the whole sequence; a network that reads one "
-                "way, without convolutions, attention, strands or interpolation, takes chunks"
+                "SequenceNetwork: an answer needs the whole sequence; a network that reads one way "
+                "without convolutions, attention, strands, places and interpolation takes chunks"
             )
         return self.pooling
 

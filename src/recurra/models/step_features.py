@@ -13,8 +13,12 @@ A feature that is missing at a step is, by `missing`,
 Time itself goes to cells that take it; for others log(1 + gap) is a feature. Gaps are divided by
 their mean over the training part, so that they are about 1.
 
+Where sequences are cut alike, such as windows of DNA or rows of an image, the place t of a step
+says something; beside its features stand waves, sin and cos of 2π 2^k t / longest, k = 0, 1, …
+
 Source: masks and times as inputs: Che et al., "Recurrent Neural Networks for Multivariate Time
-Series with Missing Values", 2016, arXiv:1606.01865, section 2.2, GRU-simple.
+Series with Missing Values", 2016, arXiv:1606.01865, section 2.2, GRU-simple; waves: Vaswani et al.,
+"Attention Is All You Need", 2017, arXiv:1706.03762, section 3.5, there of other lengths.
 """
 
 from collections.abc import Mapping
@@ -53,6 +57,8 @@ class StepFeatures(nn.Module):
         takes_gaps: whether the cell takes the time.
         frames: of steps that are images, a cell that makes features of each; its `x_shape` is that
             of an image, its state empty.
+        places: pairs of waves that tell the place of a step; 0 for none.
+        longest: steps of the slowest of these.
 
     Attributes:
         output_size: features of a step, D.
@@ -75,6 +81,8 @@ class StepFeatures(nn.Module):
         timed: bool = False,
         takes_gaps: bool = False,
         frames: Cell[Any] | None = None,
+        places: int = 0,
+        longest: int = 1,
     ) -> None:
         super().__init__()
         if frames is not None and missing in ("mark", "cell"):
@@ -83,6 +91,7 @@ class StepFeatures(nn.Module):
             )
         self.categories = dict(sorted((categories or {}).items()))
         self.missing, self.timed, self.takes_gaps, self.frames = missing, timed, takes_gaps, frames
+        self.places, self.longest = places, longest
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("scale", torch.ones(channels))
         self.register_buffer("gap_scale", torch.ones(1))
@@ -96,7 +105,7 @@ class StepFeatures(nn.Module):
         measured = len(self.measured) if frames is None else frames.output_size
         measured *= 3 if missing == "mark" else 1
         time = int(timed and not takes_gaps)
-        self.output_size = measured + embedding_size * len(tables) + time
+        self.output_size = measured + embedding_size * len(tables) + time + 2 * places
 
     def learn_scale(
         self, values: Float[Tensor, "N F"], gaps: Float[Tensor, " N"] | None = None
@@ -146,6 +155,8 @@ class StepFeatures(nn.Module):
             parts = [self.frames.sequence(images, lengths=steps.lengths)[0]]
         if self.timed and not self.takes_gaps:
             parts.append(torch.log1p(gap)[..., None])
+        if self.places:
+            parts.append(self._waves(z).expand(len(z), -1, -1))
         return self._with_names(steps, parts, seen, gap, dead), since
 
     def _with_names(
@@ -163,6 +174,13 @@ class StepFeatures(nn.Module):
             others = x.shape[2] - seen.shape[2]
             told = torch.cat([seen, seen.new_ones(*x.shape[:2], others)], dim=-1)
         return Features(x, told, gap if self.takes_gaps else None)
+
+    def _waves(self, z: Tensor) -> Tensor:
+        """Of all steps, (T, 2 * places)."""
+        turns = torch.arange(z.shape[1], device=z.device, dtype=z.dtype) / self.longest
+        faster = 2.0 ** torch.arange(self.places, device=z.device, dtype=z.dtype)
+        angles = 2 * torch.pi * turns[:, None] * faster
+        return torch.cat([angles.sin(), angles.cos()], dim=1)
 
     def _gap(self, steps: Steps, dead: Tensor) -> Tensor:
         """(B, T), about 1, and 0 in the padding."""

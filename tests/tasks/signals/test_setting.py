@@ -24,6 +24,7 @@ def test_a_setting_comes_back_from_json():
         ({"hidden_size": 0}, "--hidden-size is 0; it is 1"),
         ({"num_layers": True}, "--num-layers is True"),
         ({"downsample": 0}, "--downsample is 0"),
+        ({"places": -1}, "--places is -1; it is 0"),
         ({"dropout": 1.0}, "--dropout is 1.0; it lies in 0"),
         ({"convolution": 4}, "--convolution is 4; an odd width fits, such as 5"),
         ({"self_attention": 3}, "--self-attention is 3; a divisor of 8 fits"),

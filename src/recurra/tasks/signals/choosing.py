@@ -12,6 +12,8 @@ from recurra.tasks.signals.wishes import Wishes
 SMALL, LONG, FEWER = 1000, 400, 200
 # Steps from which a convolution in front sees more than it pads.
 WIDE = 20
+# Waves that tell the place of a step, where all sequences are as long and were so cut alike.
+PLACES = 5
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ def choose(
         OptionError: a wish does not fit, or not the data.
     """
     small, steps = training < SMALL, float(np.median(sequences.lengths))
+    least, longest = int(sequences.lengths.min()), max(1, int(sequences.lengths.max()))
     channels = len(sequences.channels)
     # Cells that are told what is missing read first, and an answer at a step waits for no other.
     left = wishes.missing == "cell" or per_step or wishes.one_way
@@ -68,6 +71,8 @@ def choose(
         image=sequences.image,
         per_step=per_step,
         strands=strands,
+        places=_or(wishes.places, PLACES if not left and least == longest > 1 else 0),
+        longest=longest,
     )
     return Chosen(setting, _or(wishes.batch_size, 16 if small else 64))
 
@@ -99,6 +104,8 @@ def told(setting: Setting) -> str:
         said.append(f"missing: {setting.missing}")
     if setting.timed:
         said.append("gaps in time")
+    if setting.places:
+        said.append("the place of each step")
     if setting.strands is not None:
         said.append("both strands")
     return f"{', '.join(said)}; {setting.weights():,} weights"

@@ -18,10 +18,10 @@ DATA = (
     "uneven",
 )
 FILES = ("skip_bad",)
-FRONT = tuple(OPTIONS)
+FRONT = (*OPTIONS, "strands")
 NETWORK = (
     *("cell", "hidden_size", "num_layers", "one_way", "convolution", "convolutions"),
-    *("downsample", "fcn", "self_attention", "pooling", "dropout", "embedding_size"),
+    *("downsample", "fcn", "self_attention", "places", "pooling", "dropout", "embedding_size"),
 )
 CHANGES = ("noise", "scale", "shift", "stretch", "crop", "mask_time", "mask_channels")
 LESSON = ("batch_size", "measured_on")
@@ -60,10 +60,16 @@ class SequenceFields(Learning):
     hop: Annotated[float | None, "milliseconds from one step of sound to the next"] = None
     deltas: Annotated[int | None, "changes beside a step of sound or of joints, so often"] = None
     most_seconds: Annotated[float | None, "longest sound that is taken"] = None
+    level: Annotated[
+        Literal["removed", "kept"] | None, "whether sound keeps the mean of each band over a file"
+    ] = None
     size: Annotated[int | None, "pixels of a side that frames of video are brought to"] = None
     colour: Annotated[bool, "frames of video in colour"] = False
     most_frames: Annotated[int | None, "frames of the longest video that is taken"] = None
     k: Annotated[int | None, "letters of DNA that are a step together"] = None
+    strands: Annotated[
+        Literal["both", "one"], "whether DNA says the same from the other strand"
+    ] = "both"
     points: Annotated[int | None, "points that strokes are brought to; 0 keeps their own"] = None
     form: Annotated[
         Literal["points", "stroke-3"] | None, "whether strokes are points, or ways between them"
@@ -83,6 +89,7 @@ class SequenceFields(Learning):
     downsample: Annotated[int | None, "steps that become one"] = None
     fcn: Annotated[int | None, "channels of convolutions beside the cells; 0 for none"] = None
     self_attention: Annotated[int, "heads of one on top; 0 for none"] = 0
+    places: Annotated[int | None, "waves that tell the place of a step; 0 for none"] = None
     pooling: Annotated[Names, "how a sequence is summed up: last, mean, max, attention"] = (
         "mean",
         "max",
@@ -140,6 +147,8 @@ class SequenceFields(Learning):
             downsample=self.downsample,
             fcn=self.fcn,
             self_attention=self.self_attention,
+            places=self.places,
+            strands=self.strands,
             pooling=_several(self.pooling),
             dropout=self.dropout,
             embedding_size=self.embedding_size,

@@ -92,7 +92,7 @@ class Fit:
             len(self.parts.training),
             outputs=self.aim.outputs,
             per_step=examples.per_step,
-            strands=front.strands(channels),
+            strands=front.strands(channels) if wishes.strands == "both" else None,
         )
         self.setting, self.batch_size = chosen.setting, chosen.batch_size
         self._told()

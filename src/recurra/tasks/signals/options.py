@@ -13,6 +13,7 @@ OPTIONS = {
     "hop": "hop",
     "deltas": "deltas",
     "most_seconds": "most_seconds",
+    "level": "level",
     "size": "size",
     "colour": "grey",
     "most_frames": "most_frames",

@@ -37,6 +37,8 @@ LIMITS = {
     "fcn": (0, 65_536),
     "self_attention": (0, 65_536),
     "embedding_size": (1, 65_536),
+    "places": (0, 64),
+    "longest": (1, 1 << 40),
     "channels": (1, 10_000_000),
     "outputs": (1, 100_000),
 }
@@ -67,6 +69,8 @@ class Setting:
         image: of a step that is an image its channels, height and width.
         per_step: scores each step.
         strands: for each channel, where it comes from on the other strand.
+        places: pairs of waves that tell the place of a step; 0 for none.
+        longest: steps of the slowest of these.
     """
 
     cell: str
@@ -89,6 +93,8 @@ class Setting:
     image: tuple[int, int, int] | None = None
     per_step: bool = False
     strands: tuple[int, ...] | None = None
+    places: int = 0
+    longest: int = 1
 
     def __post_init__(self) -> None:
         if self.cell not in FITTING:
@@ -117,6 +123,8 @@ class Setting:
             timed=self.timed,
             takes_gaps=gaps,
             frames=self._frames(),
+            places=self.places,
+            longest=self.longest,
         )
         make: Any = CELLS[self.cell]
         encoder = SequenceEncoder(

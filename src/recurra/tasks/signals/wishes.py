@@ -24,6 +24,8 @@ class Wishes:
     downsample: int | None
     fcn: int | None
     self_attention: int
+    places: int | None
+    strands: str
     pooling: tuple[str, ...]
     dropout: float | None
     embedding_size: int

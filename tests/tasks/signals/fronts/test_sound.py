@@ -30,7 +30,7 @@ def test_every_feature_has_a_name(features, deltas):
 
 
 def test_a_tone_is_loudest_in_the_band_with_its_name():
-    front = Sound(bands=20)
+    front = Sound(bands=20, level="kept")
     steps = front.turn(np.sin(2 * np.pi * 1000 * np.arange(4000) / RATE), "x")
     centres = [float(name.removesuffix(" Hz")) for name in front.channels(20)]
     loudest = centres[steps.mean(0).argmax()]
@@ -39,7 +39,7 @@ def test_a_tone_is_loudest_in_the_band_with_its_name():
 
 def test_a_file_read_whole_and_in_chunks_is_the_same(tmp_path, monkeypatch):
     soundfile.write(tmp_path / "a.wav", noise(20_000), RATE, subtype="FLOAT")
-    front = Sound(deltas=1)
+    front = Sound(deltas=1, level="kept")
     [(name, raw)] = front.read(tmp_path / "a.wav")
     whole = front.turn(raw, name)
     assert name == "a"
@@ -50,6 +50,16 @@ def test_a_file_read_whole_and_in_chunks_is_the_same(tmp_path, monkeypatch):
     np.testing.assert_allclose(front.turn(raw, name), whole, atol=1e-6)
 
 
+def test_louder_and_duller_is_the_same_where_the_level_is_removed(tmp_path):
+    quiet = Sound().turn(noise(4000), "x")
+    np.testing.assert_allclose(Sound().turn(3 * noise(4000), "x"), quiet, atol=1e-3)
+    np.testing.assert_allclose(quiet.mean(axis=0), np.zeros(40), atol=1e-5)
+    kept = Sound(level="kept").turn(noise(4000), "x")
+    np.testing.assert_allclose(kept - kept.mean(axis=0), quiet, atol=1e-6)
+    soundfile.write(tmp_path / "a.wav", noise(4000), RATE)
+    assert Sound().chunks(tmp_path / "a.wav") is None
+
+
 def test_whole_numbers_are_parts_of_their_largest():
     floats = np.round(noise(500) * 2**15) / 2**15
     whole = (floats * 2**15).astype(np.int16)
@@ -58,8 +68,9 @@ def test_whole_numbers_are_parts_of_their_largest():
 
 @pytest.mark.parametrize("deltas", [0, 2])
 def test_a_sound_shorter_than_a_window_is_one_frame(deltas):
-    found = Sound(deltas=deltas).turn(noise(50), "x")
-    filled = Sound(deltas=deltas).turn(np.pad(noise(50), (0, 150)), "x")
+    front = Sound(deltas=deltas, level="kept")
+    found = front.turn(noise(50), "x")
+    filled = front.turn(np.pad(noise(50), (0, 150)), "x")
     assert found.shape[0] == 1
     np.testing.assert_array_equal(found, filled)
 
@@ -101,6 +112,7 @@ def test_waveforms_that_do_not_fit(raw, says):
         ({"hop": 30.0}, "a window of 0.025 s every 0.03 s"),
         ({"deltas": 3}, "deltas is 3"),
         ({"most_seconds": 0.0}, "most_seconds is 0"),
+        ({"level": "loud"}, "level is 'loud', removed and kept fit"),
     ],
 )
 def test_options_that_do_not_fit(fields, says):
