@@ -32,7 +32,13 @@ def test_the_temperature_is_where_the_loss_is_smallest():
     assert loss(found) < min(loss(found * 1.001), loss(found / 1.001))
 
 
-def test_targets_are_platts():
-    found = softened(np.array([0, 0, 0, 1]), 2)
-    expected = [[0.8, 0.2], [0.8, 0.2], [0.8, 0.2], [1 / 3, 2 / 3]]
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
+def test_targets_are_softened_by_one_example_of_no_class():
+    found = softened(np.array([0, 0, 1]), 2)
+    np.testing.assert_allclose(found, [[7 / 8, 1 / 8], [7 / 8, 1 / 8], [1 / 8, 7 / 8]], rtol=1e-12)
+
+
+def test_few_examples_of_many_classes_leave_sure_answers_sure():
+    labels = np.repeat(np.arange(9), 3)
+    scores = 20 * np.eye(9)[labels]
+    sure = np.exp(log_softmax(scores / temperature(scores, softened(labels, 9))))
+    assert sure[np.arange(27), labels].min() > 0.95

@@ -2,12 +2,13 @@
 
     p = softmax(s / T)
 
-The temperature makes the log loss on the validation part smallest. Targets are those of Platt,
-which keep it finite where a few validated examples are all answered rightly.
+The temperature makes the log loss on the validation part smallest. Targets are softened a little,
+which keeps it finite where a few validated examples are all answered rightly.
 
 Source: Guo et al., "On Calibration of Modern Neural Networks", 2017, arXiv:1706.04599, section 4.2
-(temperature); Platt, "Probabilistic Outputs for Support Vector Machines", 1999, section 2.2
-(targets).
+(temperature). Softened targets: after Platt, "Probabilistic Outputs for Support Vector Machines",
+1999, section 2.2, who softens by the examples of a class; with many classes of few examples each
+that would leave nothing to be sure of.
 """
 
 import numpy as np
@@ -28,11 +29,9 @@ def log_softmax(scores: Floats) -> Floats:
 
 
 def softened(labels: Indices, classes: int) -> Floats:
-    """Platt's targets, (N, K): a class of n examples is right with (n + 1) / (n + K)."""
-    n = np.bincount(labels, minlength=classes)[labels][:, None]
-    targets = np.full((len(labels), classes), 1.0) / (n + classes)
-    targets[np.arange(len(labels)), labels] = ((n + 1) / (n + classes))[:, 0]
-    return targets
+    """Targets (N, K) as if beside the N examples one more had been, of each class a K-th."""
+    N = len(labels)
+    return (N * np.eye(classes)[labels] + 1 / classes) / (N + 1)
 
 
 def log_loss(logarithms: Floats, targets: Floats) -> float:

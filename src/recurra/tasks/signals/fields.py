@@ -107,6 +107,13 @@ class SequenceFields(Learning):
     measured_on: Annotated[
         Literal["test", "validation"], "a part of its own, or the one that ended the learning"
     ] = "test"
+    learning_rate: Annotated[
+        float, "the optimizer's step size, per step", Range(2e-4, 2e-2, log=True)
+    ] = field(default=3e-3, kw_only=True)
+    epochs: Annotated[int, "most passes over the data"] = field(default=60, kw_only=True)
+    patience: Annotated[int, "epochs without a better validation before it stops"] = field(
+        default=30, kw_only=True
+    )
     schedule: Annotated[
         Literal["decay", "constant", "cosine", "one-cycle", "plateau"],
         "of the rate; cosine falls to 0 over all epochs",

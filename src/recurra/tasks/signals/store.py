@@ -130,13 +130,14 @@ def _features(front: Front, header: Header) -> tuple[str, ...]:
 def _check(setting: Setting, header: Header, aim: Aim, front: Front) -> None:
     """Whether the parts are of one model."""
     categories = tuple((at, len(names)) for at, names in sorted(header.categories.items()))
+    strands = front.strands(setting.channels)
     told = {
         "channels": (setting.channels, len(header.channels)),
         "categories": (setting.categories, categories),
         "gaps": (setting.timed, header.unit is not None),
         "image": (setting.image, header.image),
         "outputs": (setting.outputs, aim.outputs),
-        "strands": (setting.strands, front.strands(setting.channels)),
+        "strands": (setting.strands or strands, strands),
         "frames": (front.image(), header.image),
         "features": (_features(front, header), header.channels),
     }
