@@ -15,6 +15,7 @@ from bench import (
     scaling,
     sentiment,
     shakespeare,
+    signals,
     stream,
     tagging,
     text,
@@ -42,6 +43,7 @@ BENCHES = {
     "ptb": ptb,
     "sentiment": sentiment,
     "translate": translate,
+    "signals": signals,
 }
 
 

@@ -21,9 +21,10 @@ import numpy as np
 from bench.rows import Row, wanted
 from recurra.data import Labelled, read_labelled
 from recurra.tasks import TextClassifier
+from recurra.tasks.classes.labels import numbers_of
+from recurra.tasks.classes.split import Parts
 from recurra.tasks.text_classify.fitting import Fit
-from recurra.tasks.text_classify.measure import measured, numbers_of
-from recurra.tasks.text_classify.split import Parts
+from recurra.tasks.text_classify.measure import measured
 
 FOLDS = 10
 # A convolutional network from random vectors: for sst2 as the code of Kim 2014 was run again, with

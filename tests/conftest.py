@@ -31,6 +31,14 @@ _HOOK = install_import_hook([f"recurra.{name}" for name in _WATCHED], "beartype.
 
 # Fields with which each task learns its sample in a second.
 QUICK: dict[str, dict[str, Any]] = {
+    "classify": {
+        "kind": "numbers",
+        "hidden_size": 8,
+        "batch_size": 8,
+        "epochs": 6,
+        "learning_rate": 2e-2,
+        "quiet": True,
+    },
     "forecast": {
         "horizon": 7,
         "context": 14,
@@ -46,6 +54,14 @@ QUICK: dict[str, dict[str, Any]] = {
         "window": 32,
         "learning_rate": 0.02,
         "epochs": 2,
+        "quiet": True,
+    },
+    "regress": {
+        "kind": "numbers",
+        "hidden_size": 8,
+        "batch_size": 8,
+        "epochs": 4,
+        "learning_rate": 2e-2,
         "quiet": True,
     },
     "rewrite": {

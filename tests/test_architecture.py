@@ -30,7 +30,7 @@ VAGUE = {"utils", "util", "common", "helpers", "helper", "base", "misc", "manage
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 UNSAFE_CALLS = {"eval", "exec", "torch.load", "pandas.read_pickle", "pd.read_pickle"}
 # Folders beside the tasks that are none: what several of them share.
-SHARED = {"rewriting"}
+SHARED = {"classes", "rewriting", "signals"}
 # The doors of the package itself: they name rooms, and belong to none.
 DOORS = {"__init__", "__main__"}
 ENTRIES = {

@@ -21,6 +21,8 @@ _ROOMS = {
     "LanguageModel": "recurra.tasks.language",
     "RecurraError": "recurra.errors",
     "Recurrent": "recurra.layers",
+    "SequenceClassifier": "recurra.tasks.classify",
+    "SequenceRegressor": "recurra.tasks.regress",
     "Stack": "recurra.layers",
     "Stream": "recurra.layers",
     "TASKS": "recurra.tasks",

@@ -1,11 +1,20 @@
 """Small tables and texts under the names that the pages use."""
 
+import wave
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from recurra.tasks import LanguageModel, Tagger, TextClassifier, Transducer, Translator
+from recurra.tasks import (
+    LanguageModel,
+    SequenceClassifier,
+    SequenceRegressor,
+    Tagger,
+    TextClassifier,
+    Transducer,
+    Translator,
+)
 
 HOURS, DAYS, AHEAD = 960, 240, 14
 SHOPS = ("north", "south", "west")
@@ -29,6 +38,7 @@ def write_tables(folder: Path) -> None:
     )
     _tagged(folder)
     _labelled(folder)
+    _sequences(folder)
     _write_texts(folder)
     _write_pairs(folder)
 
@@ -116,3 +126,32 @@ def _labelled(folder: Path) -> None:
     )
     tickets.loc[[10, 50, 90], "queue"] = None
     tickets.to_csv(folder / "tickets.tsv", index=False, sep="\t")
+
+
+def _sequences(folder: Path) -> None:
+    """Gestures, some with holes; batteries; machines that wear down; tones in folders."""
+    gestures = pd.read_csv(SequenceClassifier.sample(folder))
+    gestures[gestures["id"].isin([f"g{number}" for number in range(60, 90)])].to_csv(
+        folder / "newer-gestures.csv", index=False
+    )
+    holes = gestures.copy()
+    holes.loc[::7, "x"] = np.nan
+    holes.to_csv(folder / "holes.csv", index=False)
+    SequenceRegressor.sample(folder)
+    steps = [
+        {"id": f"m{machine}", "time": t, "heat": round(t / length + machine % 3 / 50, 3),
+         "left": length - t}
+        for machine in range(20)
+        for length in [6 + machine % 5]
+        for t in range(length)
+    ]  # fmt: skip
+    pd.DataFrame(steps).to_csv(folder / "wear.csv", index=False)
+    for number in range(16):
+        place = folder / "tones" / ("low", "high")[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        tone = 0.5 * np.sin(np.arange(1200) * (0.1, 0.5)[number % 2] * (1 + number / 100))
+        with wave.open(str(place / f"{number}.wav"), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(8000)
+            file.writeframes((tone * 32767).astype("<i2").tobytes())

@@ -17,8 +17,10 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 RAY_START = "--head --port --address"
 # The page that explains what is a task's own.
 EXPLAINED = {
+    "classify": "sequences",
     "forecast": "forecasting",
     "language": "text",
+    "regress": "sequences",
     "rewrite": "rewriting",
     "tag": "tagging",
     "text-classify": "classifying-text",

@@ -20,8 +20,10 @@ from recurra.tasks.parameters import parameters
 pytestmark = pytest.mark.parametrize("task", TASKS)
 # An answer of each task that says nothing.
 EMPTY = {
+    "classify": pd.DataFrame(),
     "forecast": pd.DataFrame(),
     "language": "",
+    "regress": pd.DataFrame(),
     "rewrite": pd.DataFrame(),
     "tag": pd.DataFrame(),
     "text-classify": pd.DataFrame(),
@@ -177,7 +179,7 @@ def test_measures_that_are_none_are_damage(folder, task, found):
 
 def test_a_run_of_another_task_is_told(folder, task):
     change(folder, task, ["task"], "poetry")
-    with pytest.raises(RunFolderError, match="a run of the task 'poetry'; known are forecast"):
+    with pytest.raises(RunFolderError, match="a run of the task 'poetry'; known are classify, "):
         load(folder)
     with pytest.raises(RunFolderError, match=f"a run of the task 'poetry', not of '{task}'"):
         TASKS[task].load(folder)

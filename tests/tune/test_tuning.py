@@ -177,7 +177,7 @@ def test_sigterm_ends_it_at_once_and_is_handled_as_before_afterwards(tmp_path, m
     options = {"search": ["far"], "study": tmp_path / "a.db", "trials": 2, "refit": False}
     before = signal.getsignal(signal.SIGTERM)
     with monkeypatch.context() as patch:
-        patch.setattr(Toy, "fit", lambda *_: signal.raise_signal(signal.SIGTERM))
+        patch.setattr(Toy, "fit", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
         with pytest.raises(TerminatedError, match="the same command goes on"):
             tune(Toy(**QUIET), DATA, **options)
     assert signal.getsignal(signal.SIGTERM) is before

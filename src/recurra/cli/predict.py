@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 HELP = "answer with what a run has learned"
 # Options that not every run takes: the tasks that do, and what these are called.
 REWRITING = (("translate", "rewrite"), "translating and rewriting")
+SEQUENCES = (("classify", "regress"), "answers to sequences")
 OWN = {
     "target": (("forecast",), "forecasts"),
     "beam": REWRITING,
@@ -25,6 +26,7 @@ OWN = {
     "attention": REWRITING,
     "temperature": REWRITING,
     "seed": REWRITING,
+    "because": SEQUENCES,
 }
 # Those that are fields of the run too.
 FIELDS = ("beam", "n_best")
@@ -57,6 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="draw answers, their scores divided by it, instead of looking for the likeliest",
     )
     group.add_argument("--seed", metavar="N", type=int, help="of what is drawn (0)")
+    parser.add_argument(
+        "--because", metavar="NAME", help="which channels and steps of a sequence mattered"
+    )
     add_debug(parser)
 
 
@@ -77,9 +82,7 @@ def run(args: argparse.Namespace) -> int:
         data = _asked([line for lines in _coming(estimator) for line in lines])
     elif data is None and estimator.lines:
         data = [line.rstrip("\r\n") for line in sys.stdin]
-    answer = _answer(args, estimator, data)
-    _draw(args, estimator, answer)
-    text = estimator.to_text(answer)
+    text = _explained(args, estimator) if args.because else _answered(args, estimator, data)
     if args.out is None:
         sys.stdout.write(text)
         return 0
@@ -147,6 +150,26 @@ def _draw(args: argparse.Namespace, estimator: "Estimator", answer: Any) -> None
         else:
             estimator.plot(answer, path, args.data)
         print(f"drawn     {path}", file=sys.stderr)
+
+
+def _answered(args: argparse.Namespace, estimator: "Estimator", data: "Data") -> str:
+    """The answer as a file of it reads, drawn where a picture is wished."""
+    answer = _answer(args, estimator, data)
+    _draw(args, estimator, answer)
+    return estimator.to_text(answer)
+
+
+def _explained(args: argparse.Namespace, estimator: "Estimator") -> str:
+    """What mattered to one answer, drawn where a picture is wished."""
+    from recurra.tasks.signals.sequence_estimator import SequenceEstimator
+
+    found = cast("SequenceEstimator", estimator).because(args.data, args.because)
+    if args.plot is not None:
+        from recurra.tasks.signals.plots import draw_mattering
+
+        draw_mattering(args.plot, found, args.because)
+        print(f"drawn     {args.plot}", file=sys.stderr)
+    return found.text() + "\n"
 
 
 def _answer(args: argparse.Namespace, estimator: "Estimator", data: "Data") -> Any:

@@ -86,7 +86,7 @@ def _refit(tuned: "Tuned", args: argparse.Namespace, out: Path) -> int:
 
     best = tuned.best
     way = course(best, args.data, args.valid, out, overwrite=args.overwrite)
-    best.fit(args.data, args.valid, way)
+    best.fit(args.data, valid=args.valid, course=way)
     best.save(out)
     drawn = tuned.plot(out)
     show_measures(best.measures_)

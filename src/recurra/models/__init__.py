@@ -3,6 +3,8 @@
 from recurra.models.autoregressive import AutoregressiveForecaster
 from recurra.models.blend import Blend
 from recurra.models.build_seq2seq import ATTENTIONS, TIED, build_seq2seq
+from recurra.models.convolution_branch import ConvolutionBranch
+from recurra.models.frames import FrameNetwork
 from recurra.models.language import LanguageNetwork, Noise
 from recurra.models.pretrained import Pieces, Pretrained, body_of
 from recurra.models.said import Said
@@ -10,21 +12,30 @@ from recurra.models.sampling import Choice, Sampler, probabilities
 from recurra.models.search import beam_search
 from recurra.models.segment import SegmentForecaster
 from recurra.models.seq2seq import Seq2Seq
+from recurra.models.sequence_encoder import SequenceEncoder
+from recurra.models.sequence_network import Memory, SequenceNetwork
 from recurra.models.source import Source, Target
 from recurra.models.speaker import Speaker
 from recurra.models.speaking import greedy, sample
+from recurra.models.step_features import MISSING, Features, StepFeatures
+from recurra.models.steps import Steps
 from recurra.models.tagger import Words, WordTagger
 from recurra.models.text_classifier import PooledClassifier, PretrainedClassifier, Spelt, WholeWords
 from recurra.models.words import UNKNOWN, WordFeatures
 
 __all__ = [
     "ATTENTIONS",
+    "MISSING",
     "TIED",
     "UNKNOWN",
     "AutoregressiveForecaster",
     "Blend",
     "Choice",
+    "ConvolutionBranch",
+    "Features",
+    "FrameNetwork",
     "LanguageNetwork",
+    "Memory",
     "Noise",
     "Pieces",
     "PooledClassifier",
@@ -34,9 +45,13 @@ __all__ = [
     "Sampler",
     "SegmentForecaster",
     "Seq2Seq",
+    "SequenceEncoder",
+    "SequenceNetwork",
     "Source",
     "Speaker",
     "Spelt",
+    "StepFeatures",
+    "Steps",
     "Target",
     "WholeWords",
     "WordFeatures",

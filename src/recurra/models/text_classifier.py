@@ -21,9 +21,11 @@ from recurra.cells import Cell
 from recurra.errors import OptionError, ShapeError
 from recurra.layers import Bidirectional, Embedding, Stack
 from recurra.layers.around import check_rate, keep_mask
-from recurra.layers.pooling import POOLINGS, Pooling
+from recurra.layers.pooling import Pooling
 from recurra.models.pretrained import Pieces, Pretrained
 from recurra.models.words import UNKNOWN, WordFeatures
+
+SUMMARIES = ("mean", "max", "attention")
 
 
 class Spelt(NamedTuple):
@@ -94,7 +96,7 @@ class PooledClassifier(nn.Module):
         hidden_size: int,
         classes: int,
         num_layers: int = 1,
-        pooling: Sequence[str] = POOLINGS,
+        pooling: Sequence[str] = SUMMARIES,
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
@@ -109,7 +111,7 @@ class PooledClassifier(nn.Module):
         sizes = [features.output_size, *[2 * hidden_size] * (num_layers - 1)]
         layers = [Bidirectional(cell(size, hidden_size), cell(size, hidden_size)) for size in sizes]
         self.layers = Stack(layers, dropout=dropout)
-        self.pooling = Pooling(self.layers.output_size, pooling)
+        self.pooling = Pooling(self.layers.output_size, pooling, ahead=hidden_size)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(self.pooling.output_size, classes)
 
@@ -139,7 +141,7 @@ class PretrainedClassifier(nn.Module):
         encoder: Pretrained,
         classes: int,
         *,
-        pooling: Sequence[str] = POOLINGS,
+        pooling: Sequence[str] = SUMMARIES,
         dropout: float = 0.5,
     ) -> None:
         super().__init__()

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from recurra.errors import RunFolderError
+from recurra.tasks.classify import SequenceClassifier
 from recurra.tasks.estimator import Estimator
 from recurra.tasks.forecast import Forecaster
 from recurra.tasks.language import LanguageModel
+from recurra.tasks.regress import SequenceRegressor
 from recurra.tasks.rewrite import Transducer
 from recurra.tasks.tag import Tagger
 from recurra.tasks.text_classify import TextClassifier
@@ -13,8 +15,10 @@ from recurra.tasks.translate import Translator
 from recurra.train import load_run
 
 TASKS: dict[str, type[Estimator]] = {
+    "classify": SequenceClassifier,
     "forecast": Forecaster,
     "language": LanguageModel,
+    "regress": SequenceRegressor,
     "rewrite": Transducer,
     "tag": Tagger,
     "text-classify": TextClassifier,
@@ -26,6 +30,8 @@ __all__ = [
     "Estimator",
     "Forecaster",
     "LanguageModel",
+    "SequenceClassifier",
+    "SequenceRegressor",
     "Tagger",
     "TextClassifier",
     "Transducer",

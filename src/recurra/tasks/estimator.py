@@ -111,7 +111,7 @@ class Estimator(ABC):
     interrupted_: bool = field(init=False, repr=False, compare=False)
 
     @abstractmethod
-    def fit(self, data: Any, valid: Any = None, course: Course | None = None) -> "Estimator":
+    def fit(self, data: Any, *, valid: Any = None, course: Course | None = None) -> "Estimator":
         """Learn from `data`.
 
         Args:

@@ -87,7 +87,7 @@ def run_trial(study: "Study", work: Work, order: int, path: Path | None = None) 
     watch = Watch(trial, DEFAULT in trial.user_attrs)
     estimator = work.trial(fields)
     try:
-        estimator.fit(work.data, work.valid, Course(watch=watch))
+        estimator.fit(work.data, valid=work.valid, course=Course(watch=watch))
     except TerminatedError:
         raise
     except RecurraError as error:

@@ -146,7 +146,7 @@ def tune(
     best = variant(estimator, dict(winner(found).fields))
     tuned = Tuned(best, found, shares, interrupted)
     if refit and not interrupted:
-        best.fit(data, valid)
+        best.fit(data, valid=valid)
     return tuned
 
 

@@ -11,7 +11,6 @@ import torch
 from recurra.cli import main
 from recurra.errors import DataError, MissingFileError, OptionError
 from recurra.tasks import TextClassifier
-from recurra.tasks.text_classify.fitting import class_weights
 from recurra.tasks.text_classify.network import answer
 
 TASK = "text-classify"
@@ -116,15 +115,6 @@ def test_data_that_cannot_be_learned_from():
         classifier.fit((["a", "b"] * 3, ["x", "y"] * 3), valid=(["a", "b"], ["x", "z"]))
     with pytest.raises(MissingFileError, match="no such file"):
         classifier.fit("nowhere.csv")
-
-
-def test_rare_classes_count_more_where_classes_are_skewed():
-    even, skewed = np.array([30, 20]), np.array([90, 10])
-    assert class_weights(even, "auto").tolist() == [1, 1]
-    assert class_weights(skewed, "none").tolist() == [1, 1]
-    balanced = class_weights(skewed, "auto")
-    np.testing.assert_allclose(balanced * skewed, [50, 50])
-    assert class_weights(skewed, "balanced").tolist() == balanced.tolist()
 
 
 def test_the_lesson_gives_every_text_once_and_its_loss_is_the_weighted_mean(one):

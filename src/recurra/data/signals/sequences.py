@@ -23,6 +23,7 @@ class Sequences:
         gaps: time since the step before, 0 at a first step; None where steps are even.
         categories: of a channel, by its number, the names that its numbers stand for.
         image: of a step that is an image its channels, height and width; F is their product.
+        unit: what a gap of 1 stands for, in seconds where times were dates, else in theirs.
     """
 
     values: Float32[np.ndarray, "N F"]
@@ -32,6 +33,7 @@ class Sequences:
     gaps: Float32[np.ndarray, " N"] | None = None
     categories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     image: tuple[int, int, int] | None = None
+    unit: float = 1.0
 
     def __len__(self) -> int:
         return len(self.names)

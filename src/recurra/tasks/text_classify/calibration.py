@@ -4,12 +4,9 @@
     p   = softmax(s / T)
 
 Each temperature makes the log loss on the validation part smallest, the share does it among
-twentieths. Targets are those of Platt, which keep a temperature finite where a few validated texts
-are all answered rightly.
+twentieths; `classes/temperature.py` says how.
 
-Source: Guo et al., "On Calibration of Modern Neural Networks", 2017, arXiv:1706.04599, section 4.2
-(temperature); Platt, "Probabilistic Outputs for Support Vector Machines", 1999, section 2.2
-(targets); Wolpert, "Stacked generalization", 1992, with one weight.
+Source: Wolpert, "Stacked generalization", 1992, with one weight.
 """
 
 from dataclasses import dataclass
@@ -17,46 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.tasks.classes.temperature import log_loss, log_softmax, softened, temperature
+
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
-# Logarithms of the temperatures that are tried, and how often the range is narrowed.
-COLDEST, HOTTEST, NARROWED = np.log(0.05), np.log(1e5), 60
-GOLDEN = (5**0.5 - 1) / 2
-
-
-def log_softmax(scores: Floats) -> Floats:
-    """Logarithms of probabilities from scores, over the last axis."""
-    shifted = scores - scores.max(axis=-1, keepdims=True)
-    found: Floats = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return found
-
-
-def softened(labels: Indices, classes: int) -> Floats:
-    """Platt's targets, (N, K): a class of n texts of its own is right with (n + 1) / (n + K)."""
-    n = np.bincount(labels, minlength=classes)[labels][:, None]
-    targets = np.full((len(labels), classes), 1.0) / (n + classes)
-    targets[np.arange(len(labels)), labels] = ((n + 1) / (n + classes))[:, 0]
-    return targets
-
-
-def temperature(scores: Floats, targets: Floats) -> float:
-    """What the scores are best divided by.
-
-    The loss is convex in 1 / T, so it falls and then rises in log T: a golden section finds where.
-
-    Args:
-        scores: (N, K)
-        targets: (N, K) probabilities.
-    """
-
-    def loss(log_t: float) -> float:
-        return _loss(log_softmax(scores / np.exp(log_t)), targets)
-
-    low, high = COLDEST, HOTTEST
-    for _ in range(NARROWED):
-        left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-        low, high = (low, right) if loss(left) <= loss(right) else (left, high)
-    return float(np.exp((low + high) / 2))
 
 
 @dataclass(frozen=True)
@@ -84,7 +45,7 @@ class Calibration:
         def blended(share: float) -> Floats:
             return cls(first.network, first.counts, share, 1.0).logarithms(network, counts)
 
-        share = min(np.arange(21) / 20, key=lambda share: _loss(blended(share), targets))
+        share = min(np.arange(21) / 20, key=lambda share: log_loss(blended(share), targets))
         whole = temperature(blended(share), targets)
         return cls(first.network, first.counts, float(share), whole)
 
@@ -93,7 +54,3 @@ class Calibration:
         learned = log_softmax(network / self.network)
         counted = log_softmax(counts / self.counts)
         return log_softmax(((1 - self.share) * learned + self.share * counted) / self.whole)
-
-
-def _loss(logarithms: Floats, targets: Floats) -> float:
-    return float(-(targets * logarithms).sum(axis=1).mean())

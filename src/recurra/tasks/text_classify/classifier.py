@@ -10,6 +10,8 @@ import pandas as pd
 
 from recurra.data import LabelOptions, read_labelled, read_texts
 from recurra.errors import DataError, OptionError
+from recurra.tasks.classes.labels import numbers_of
+from recurra.tasks.classes.metrics import confusion
 from recurra.tasks.estimator import Measures
 from recurra.tasks.learner import Learner, ready
 from recurra.tasks.learning import LEARNING
@@ -17,8 +19,7 @@ from recurra.tasks.parameters import Names
 from recurra.tasks.search import Choices, Range
 from recurra.tasks.text_classify.fitting import Fit, Wishes
 from recurra.tasks.text_classify.learned import Learned
-from recurra.tasks.text_classify.measure import measured, numbers_of
-from recurra.tasks.text_classify.metrics import confusion
+from recurra.tasks.text_classify.measure import measured
 from recurra.tasks.text_classify.network import TextLesson
 from recurra.tasks.text_classify.sample import write_sample
 from recurra.tasks.text_classify.sources import Texts, hash_of, joined, name_of, several
@@ -200,7 +201,8 @@ class TextClassifier(Learner):
             path: a file that ends in .png, .svg or .pdf.
             data: what was given to `predict`.
         """
-        from recurra.tasks.text_classify.plots import draw_answer, draw_confusion
+        from recurra.tasks.classes.plots import draw_confusion
+        from recurra.tasks.text_classify.plots import draw_answer
 
         self._need("learned_")
         labels = self._labels(data, len(answer))
@@ -213,7 +215,7 @@ class TextClassifier(Learner):
 
     def save(self, folder: str | Path) -> None:
         """Write a run folder, with pictures of the training and of what was taken for what."""
-        from recurra.tasks.text_classify.plots import draw_confusion
+        from recurra.tasks.classes.plots import draw_confusion
 
         self._need("learned_")
         learned = self.learned_

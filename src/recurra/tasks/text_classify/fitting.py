@@ -9,23 +9,22 @@ from torch import nn
 
 from recurra.data import Labelled
 from recurra.errors import DataError, OptionError
+from recurra.tasks.classes.labels import class_weights, in_order
+from recurra.tasks.classes.metrics import confusion
+from recurra.tasks.classes.split import Parts
 from recurra.tasks.encoder import read_encoder
 from recurra.tasks.estimator import Measures
 from recurra.tasks.text_classify.calibration import Calibration
 from recurra.tasks.text_classify.corpus import Reader
 from recurra.tasks.text_classify.learned import Learned
 from recurra.tasks.text_classify.measure import measured
-from recurra.tasks.text_classify.metrics import confusion
 from recurra.tasks.text_classify.naive_bayes import NaiveBayes
 from recurra.tasks.text_classify.network import Examples, TextLesson, answer
 from recurra.tasks.text_classify.setting import Setting
-from recurra.tasks.text_classify.split import Parts
 from recurra.train import Course, History, Plan
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
-# Where one class has so many times the texts of another, the rare one counts more.
-SKEW = 3.0
 SHOWN = 8
 NO_COURSE = Course()
 
@@ -239,25 +238,3 @@ class Fit:
     def _say(self, what: str, fact: str) -> None:
         if not self.plan.quiet:
             print(f"{what:<9} {fact}", file=sys.stderr, flush=True)
-
-
-def class_weights(counts: Indices, how: str) -> Floats:
-    """How much a text of each class counts, (K,); 1 on average over the texts.
-
-    Args:
-        counts: (K,) texts of each class, at least 1.
-        how: "balanced", so that all classes count alike; "none"; "auto" for balanced where one
-            class has more than three times the texts of another.
-    """
-    if how == "none" or (how == "auto" and counts.max() <= SKEW * counts.min()):
-        return np.ones(len(counts))
-    balanced: Floats = counts.sum() / (len(counts) * counts)
-    return balanced
-
-
-def in_order(label: str) -> tuple[float, str]:
-    """Numbers by their value, before words by their letters."""
-    try:
-        return float(label), label
-    except ValueError:
-        return np.inf, label

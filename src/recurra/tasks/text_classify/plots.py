@@ -1,17 +1,15 @@
 """What people would rather see than read."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from recurra.tasks.plain import plain
 from recurra.train import save_picture
 
-MOST_TEXTS, MOST_NUMBERED, SHOWN_LETTERS = 8, 12, 70
+MOST_TEXTS, SHOWN_LETTERS = 8, 70
 INK = "#30343b"
 # The classes of a bar, in turn.
 SHADES = ("#c2410c", "#30343b", "#0f766e", "#a16207", "#6d28d9", "#be185d", "#4d7c0f", "#0369a1")
@@ -43,24 +41,4 @@ def draw_answer(path: Path, answer: pd.DataFrame) -> None:
     axes.set_xlabel("probability")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.legend(loc="upper center", ncols=4, fontsize=8, frameon=False, bbox_to_anchor=(0.5, 1.15))
-    save_picture(figure, path)
-
-
-def draw_confusion(path: Path, table: NDArray[np.int64], classes: tuple[str, ...]) -> None:
-    """How many texts of each class (row) were taken for which (column)."""
-    size = min(12.0, 2.4 + 0.6 * len(classes))
-    figure = Figure(figsize=(size + 0.8, size), layout="constrained")
-    axes: Any = figure.add_subplot()
-    shares = table / np.maximum(1, table.sum(axis=1, keepdims=True))
-    axes.imshow(shares, cmap="Greys", vmin=0, vmax=1)
-    if len(classes) <= MOST_NUMBERED:
-        for row, column in np.ndindex(*table.shape):
-            color = "white" if shares[row, column] > 0.5 else INK
-            number = f"{table[row, column]:,}"
-            axes.text(column, row, number, ha="center", va="center", color=color, fontsize=9)
-        names = [plain(name[:20]) for name in classes]
-        axes.set_xticks(range(len(classes)), names, rotation=45, ha="right", fontsize=8)
-        axes.set_yticks(range(len(classes)), names, fontsize=8)
-    axes.set_xlabel("answer")
-    axes.set_ylabel("label")
     save_picture(figure, path)

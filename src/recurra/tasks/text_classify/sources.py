@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from recurra.data import Labelled, LabelOptions, check_classes, read_labelled
+from recurra.tasks.classes.split import Parts, halves, stratified
 from recurra.tasks.parameters import Names
-from recurra.tasks.text_classify.split import Parts, halves, stratified
 
 # A path, a frame, or a pair of lists.
 Texts = str | Path | Any
@@ -22,7 +22,7 @@ def joined(
     first = read_labelled(data, options)
     check_classes(first)
     if valid is None:
-        return first, stratified(_numbered(first.labels), seed)
+        return first, stratified(_numbered(first.labels), seed, what="texts")
     second = read_labelled(valid, replace(options, text=first.text, label=first.label))
     whole = replace(
         first,
@@ -30,7 +30,7 @@ def joined(
         labels=first.labels + second.labels,
         facts=first.facts + second.facts,
     )
-    return whole, halves(_numbered(whole.labels), len(first.texts), seed)
+    return whole, halves(_numbered(whole.labels), len(first.texts), seed, what="texts")
 
 
 def _numbered(labels: tuple[str, ...]) -> np.ndarray:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recurra.data import Lexicon
+from recurra.tasks.classes.temperature import COLDEST, HOTTEST
 from recurra.tasks.damage import damaged
 from recurra.tasks.encoder import Encoder
-from recurra.tasks.text_classify.calibration import COLDEST, HOTTEST, Calibration
+from recurra.tasks.text_classify.calibration import Calibration
 from recurra.tasks.text_classify.corpus import Reader
 from recurra.tasks.text_classify.learned import Learned
 from recurra.tasks.text_classify.naive_bayes import NaiveBayes

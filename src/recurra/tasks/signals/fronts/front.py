@@ -1,6 +1,7 @@
 """The contract of a front end."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +19,8 @@ class Front(ABC):
     Attributes:
         kind: its name in `FRONTS`.
         endings: of the files that it reads, in small letters, such as ".wav".
-        several: whether one file holds several examples.
+        several: whether one file holds several examples; then a label may stand in the name of
+            each, behind a blank.
     """
 
     kind: ClassVar[str]
@@ -47,6 +49,20 @@ class Front(ABC):
     @abstractmethod
     def channels(self, width: int) -> tuple[str, ...]:
         """The names of the F features, `width` of them."""
+
+    def facts(self, path: Path) -> tuple[str, ...]:
+        """What is to be said of how a file is read, the same words for files that are alike."""
+        del path
+        return ()
+
+    def chunks(self, path: Path) -> Iterator[NDArray[np.float32]] | None:
+        """The steps (t, F) of a file, some at a time; None where files are read whole.
+
+        Raises:
+            DataError: it cannot be read; the message begins with the file.
+        """
+        del path
+        return None
 
     def strands(self, width: int) -> tuple[int, ...] | None:
         """Where each feature comes from when a sequence is read as its other strand, backwards.

@@ -1,9 +1,9 @@
 """How well probabilities tell classes.
 
-    accuracy    share of texts whose likeliest class is theirs
+    accuracy    share of examples whose likeliest class is theirs
     macro_f1    mean over classes of 2 tp / (2 tp + fp + fn)
     nats        mean of -log p of the true class
-    ece         mean over 15 equal bins of confidence, by their texts, of |accuracy - confidence|
+    ece         mean over 15 equal bins of confidence, by their examples, of |accuracy - confidence|
 
 Source: expected calibration error: Guo et al., 2017, arXiv:1706.04599, section 2.
 """
@@ -36,7 +36,7 @@ def metrics(probabilities: Floats, labels: Indices) -> dict[str, float]:
 
 
 def confusion(said: Indices, labels: Indices, classes: int) -> Indices:
-    """How many texts of class i (row) were taken for class j (column), (K, K)."""
+    """How many examples of class i (row) were taken for class j (column), (K, K)."""
     flat = np.bincount(labels * classes + said, minlength=classes * classes)
     return flat.reshape(classes, classes).astype(np.int64)
 

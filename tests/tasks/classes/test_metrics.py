@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 
-from recurra.tasks.text_classify.measure import verdict
-from recurra.tasks.text_classify.metrics import calibration_error, confusion, macro_f1, metrics
+from recurra.tasks.classes.metrics import calibration_error, confusion, macro_f1, metrics
 
 
 @pytest.mark.parametrize("classes", [2, 3, 7])
@@ -34,15 +33,3 @@ def test_calibration_error_is_the_gap_in_each_bin():
 
 def test_a_probability_of_nothing_costs_no_infinity():
     assert metrics(np.array([[1.0, 0.0]]), np.array([1]))["nats"] == pytest.approx(-np.log(1e-12))
-
-
-def test_the_verdict_says_who_wins():
-    def said(model, bayes):
-        rows = {"model": model, "network": 1.0, "naive bayes": bayes, "majority": 0.3}
-        return verdict({name: {"macro_f1": value} for name, value in rows.items()})
-
-    best = "of the best baseline, naive bayes"
-    assert said(0.9, 0.8) == f"the model wins: macro F1 0.900 against 0.800 {best}"
-    lost = "the baseline naive bayes wins: macro F1 0.800 against the model's 0.700"
-    assert said(0.7, 0.8) == lost
-    assert "naive bayes, are level: macro F1 0.800" in said(0.8001, 0.8)

@@ -1,0 +1,1 @@
+"""Classes of whatever: what the tasks that tell them apart share."""

@@ -1,0 +1,5 @@
+"""Numbers that belong to sequences of numbers."""
+
+from recurra.tasks.regress.regressor import SequenceRegressor
+
+__all__ = ["SequenceRegressor"]
