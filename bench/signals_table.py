@@ -35,6 +35,7 @@ RECIPE: dict[str, Any] = {
     "pooling": ("mean", "max", "attention"),
 }
 VOWELS = RECIPE | {"fcn": 64}
+WALKS = RECIPE | {"fcn": 64, "noise": 0.1, "scale": 0.1, "stretch": 0.2}
 STROKES = RECIPE | {
     **{"epochs": 20, "batch_size": 64, "learning_rate": 6e-3, "hidden_size": 96},
     **{"scale": 0.1, "shift": 0.1, "noise": 0.05},
@@ -119,7 +120,7 @@ CASES = {
         homogeneous,
         classified(accuracy),
         needs="sensors/movement_aal",
-        fields=RECIPE,
+        fields=WALKS,
         quoted=("echo state network, as quoted", 96.0),
     ),
     "movement_aal, heterogeneous": Case(
@@ -129,7 +130,7 @@ CASES = {
         heterogeneous,
         classified(accuracy),
         needs="sensors/movement_aal",
-        fields=RECIPE,
+        fields=WALKS,
         quoted=("echo state network, as quoted", 90.0),
     ),
     "hmp_adl": Case(
