@@ -34,8 +34,7 @@ RECIPE: dict[str, Any] = {
     "convolution": 0,
     "pooling": ("mean", "max", "attention"),
 }
-VOWELS = RECIPE | {"fcn": 64}
-WALKS = RECIPE | {"fcn": 64, "noise": 0.1, "scale": 0.1, "stretch": 0.2}
+BESIDE = RECIPE | {"fcn": 64}
 STROKES = RECIPE | {
     **{"epochs": 20, "batch_size": 64, "learning_rate": 6e-3, "hidden_size": 96},
     **{"scale": 0.1, "shift": 0.1, "noise": 0.05},
@@ -71,7 +70,7 @@ CASES = {
         one(partial(data.archive, name="japanese_vowels")),
         classified(accuracy),
         needs="sensors/japanese_vowels",
-        fields=VOWELS,
+        fields=BESIDE,
         quoted=("LSTM-FCN family, as quoted", 99.0),
     ),
     "basic_motions": Case(
@@ -120,7 +119,7 @@ CASES = {
         homogeneous,
         classified(accuracy),
         needs="sensors/movement_aal",
-        fields=WALKS,
+        fields=BESIDE,
         quoted=("echo state network, as quoted", 96.0),
     ),
     "movement_aal, heterogeneous": Case(
@@ -130,7 +129,7 @@ CASES = {
         heterogeneous,
         classified(accuracy),
         needs="sensors/movement_aal",
-        fields=WALKS,
+        fields=BESIDE,
         quoted=("echo state network, as quoted", 90.0),
     ),
     "hmp_adl": Case(
