@@ -14,6 +14,8 @@ SMALL, LONG, FEWER = 1000, 400, 200
 WIDE = 20
 # Waves that tell the place of a step, where all sequences are as long and were so cut alike.
 PLACES = 5
+# Channels of convolutions beside the cells of a small set: few sequences are learned from better.
+BESIDE = 64
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ def choose(
     channels = len(sequences.channels)
     # Cells that are told what is missing read first, and an answer at a step waits for no other.
     left = wishes.missing == "cell" or per_step or wishes.one_way
+    short = steps < LONG and sequences.image is None
     setting = Setting(
         cell=wishes.cell or ("gru_d" if wishes.missing == "cell" else "gru"),
         hidden_size=_or(wishes.hidden_size, 64 if small else 128),
@@ -60,7 +63,7 @@ def choose(
         convolution=_or(wishes.convolution, 0 if left or steps < WIDE else 5),
         convolutions=wishes.convolutions,
         downsample=_or(wishes.downsample, 1 if left or steps < LONG else round(steps / FEWER)),
-        fcn=_or(wishes.fcn, 0),
+        fcn=_or(wishes.fcn, BESIDE if small and short and not left else 0),
         self_attention=wishes.self_attention,
         pooling=wishes.pooling,
         dropout=0.3 if wishes.dropout is None else wishes.dropout,

@@ -93,6 +93,7 @@ class SequenceFields(Learning):
     pooling: Annotated[Names, "how a sequence is summed up: last, mean, max, attention"] = (
         "mean",
         "max",
+        "attention",
     )
     dropout: Annotated[float, "share of features dropped while learning", Range(0.0, 0.7)] = 0.3
     embedding_size: Annotated[int, "features of a name in a column of names"] = 8
@@ -111,14 +112,25 @@ class SequenceFields(Learning):
         float, "the optimizer's step size, per step", Range(2e-4, 2e-2, log=True)
     ] = field(default=3e-3, kw_only=True)
     epochs: Annotated[int, "most passes over the data"] = field(default=60, kw_only=True)
+    # One cycle needs all of its epochs, and the mean of the weights at its end is what answers.
     patience: Annotated[int, "epochs without a better validation before it stops"] = field(
-        default=30, kw_only=True
+        default=60, kw_only=True
     )
+    optimizer: Annotated[
+        Literal["adam", "adamw", "sgd", "nt-asgd"],
+        "nt-asgd is SGD, averaged once validation stands still",
+    ] = field(default="adamw", kw_only=True)
     schedule: Annotated[
         Literal["decay", "constant", "cosine", "one-cycle", "plateau"],
-        "of the rate; cosine falls to 0 over all epochs",
-        Choices(("decay", "cosine")),
-    ] = field(default="cosine", kw_only=True)
+        "of the rate; one-cycle rises, and falls to next to nothing over all epochs",
+        Choices(("cosine", "one-cycle")),
+    ] = field(default="one-cycle", kw_only=True)
+    weight_decay: Annotated[float, "of weights; not of biases and norms"] = field(
+        default=0.01, kw_only=True
+    )
+    average: Annotated[float | None, "what a running mean of the weights keeps a step"] = field(
+        default=0.99, kw_only=True
+    )
 
     def _reading(self, answers: str | None) -> Reading:
         return Reading(
