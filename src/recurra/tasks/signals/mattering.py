@@ -3,8 +3,9 @@
     M_tf = (x_tf - b_f) ∫ ∂score(b + a (x - b)) / ∂x_tf da        a = 0 … 1
 
 b is what stands for nothing: the training mean of each channel. All M together are the score of the
-sequence less that of b (completeness). The integral is Gauss's quadrature. What is missing stays
-missing on the whole path and matters nothing.
+sequence less that of b (completeness). The integral is Gauss's quadrature, with more points as long
+as that does not hold to a part in `PARTS`. What is missing stays missing on the whole path and
+matters nothing.
 
 Source: Sundararajan, Taly and Yan, "Axiomatic Attribution for Deep Networks", 2017,
 arXiv:1703.01365, equation 1.
@@ -19,8 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Floats = NDArray[np.float64]
-# Points of the path, how many are asked at once, and passages that are named.
-POINTS, AT_ONCE, NAMED = 64, 16, 5
+# Points of the path at first and at most, how many are asked at once, and passages that are named.
+POINTS, MOST_POINTS, AT_ONCE, NAMED = 64, 1024, 16, 5
+PARTS = 100
 # Runs of steps that are no further apart than a part of the length are one passage.
 APART = 40
 
@@ -91,7 +93,7 @@ def mattering(
     channels: tuple[str, ...],
     means: NDArray[np.floating],
     answer: int = 0,
-    points: int = POINTS,
+    points: int | None = None,
 ) -> Mattering:
     """What each value of one sequence added to the score of an answer.
 
@@ -103,10 +105,25 @@ def mattering(
         means: (F,) what stands for nothing, in the unit of `values`; a channel of categories is
             best left at its own by the caller, who passes embedded values.
         answer: the score that is meant, 0 … K - 1.
-        points: of the path; more come nearer to completeness.
+        points: of the path; as many as completeness takes when not given.
     """
     x = torch.from_numpy(values.astype(np.float32))
     base = torch.where(x.isnan(), x, torch.from_numpy(means.astype(np.float32)))
+    with torch.no_grad():
+        score, without = _score(scores, torch.stack([x, base]), answer).tolist()
+    count = points or POINTS
+    while True:
+        added = _added(scores, x, base, answer, count)
+        off = abs(float(added.sum()) - (score - without))
+        if points or count >= MOST_POINTS or PARTS * off <= abs(score - without):
+            return Mattering(values, added, channels, score, without)
+        count *= 4
+
+
+def _added(
+    scores: Callable[[Tensor, Tensor], Tensor], x: Tensor, base: Tensor, answer: int, points: int
+) -> Floats:
+    """The integral, (T, F), by so many points."""
     nodes, weights = np.polynomial.legendre.leggauss(points)
     summed = torch.zeros(x.shape, dtype=torch.float64)
     for low in range(0, points, AT_ONCE):
@@ -116,10 +133,8 @@ def mattering(
         (gradient,) = torch.autograd.grad(_score(scores, path, answer).sum(), path)
         weight = torch.from_numpy(weights[part] / 2)[:, None, None]
         summed += (gradient.nan_to_num(0.0).double() * weight).sum(0)
-    added = (summed * (x - base).nan_to_num(0.0)).numpy()
-    with torch.no_grad():
-        score, without = _score(scores, torch.stack([x, base]), answer).tolist()
-    return Mattering(values, added, channels, score, without)
+    found: Floats = (summed * (x - base).nan_to_num(0.0)).numpy()
+    return found
 
 
 def _score(scores: Callable[[Tensor, Tensor], Tensor], path: Tensor, answer: int) -> Tensor:
