@@ -37,6 +37,21 @@ def test_it_learns_its_sample(one):
     assert measures.about == "on 9 sequences of gestures.csv, held out"
 
 
+def test_of_an_archive_with_parts_the_test_part_is_answered(one, arrays, tmp_path):
+    parts = {}
+    for part, rows in {"train": range(5, 90), "test": range(5)}.items():
+        steps = [arrays[0][row] for row in rows]
+        parts[f"X_{part}"] = np.concatenate(steps)
+        parts[f"X_{part}_offsets"] = np.cumsum([0, *map(len, steps)])
+        parts[f"y_{part}"] = np.array([arrays[1][row] for row in rows])
+    np.savez(tmp_path / "parts.npz", **parts)
+    fields = {**one.fields, "epochs": 1}
+    fitted = SequenceClassifier(**fields).fit(tmp_path / "parts.npz")
+    assert fitted.measures_.about.endswith("sequences of parts.npz, train, held out")
+    assert len(fitted.predict(tmp_path / "parts.npz")) == 5
+    assert fitted.measure(tmp_path / "parts.npz").about == "on 5 sequences of parts.npz, test"
+
+
 def test_a_file_is_answered_by_a_frame_and_arrays_by_an_array(one, arrays):
     frame = one.estimator.predict(one.data)
     assert list(frame) == LISTED

@@ -36,17 +36,19 @@ def read_archive(
     time: str | None = None,
     answered: bool = True,
     per_step: bool = False,
+    usual: str = "train",
 ) -> Source:
     """The examples of an archive.
 
     Args:
         path: of the NPZ.
-        part: which of several, such as "train" or "test"; without it X, or else X_train.
+        part: which of several, such as "train" or "test"; without it X, or else the usual one.
         label: the array of labels or values; without it "y".
         group: the array that says who a sequence comes from; without it "groups", if it is there.
         time: the array of the times of all steps; without it "times", if it is there.
         answered: whether labels or values are needed.
         per_step: whether every step has one.
+        usual: the part that is read where none is named; the first where there is no such.
 
     Raises:
         DataError: an array is missing, damaged, or does not fit the others.
@@ -54,7 +56,7 @@ def read_archive(
         OptionError: there is no such part.
     """
     arrays = _arrays(path)
-    ending, found = _part(arrays, part, path.name)
+    ending, found = _part(arrays, part, usual, path.name)
     x = arrays.get(f"X{ending}", arrays.get(f"x{ending}"))
     if x is None or x.ndim < 2 or x.dtype.kind == "U":
         held = "none" if x is None else f"{x.dtype} {x.shape}"
@@ -73,7 +75,8 @@ def read_archive(
         for row, given in enumerate(zip(steps, answers, owners, times, strict=True))
     ]
     kind = "joints" if offsets is not None and x.ndim == 3 else None
-    return Source(path.name, raws, kind, facts=_facts(found, kind, x))
+    name = f"{path.name}, {found[0]}" if found[0] else path.name
+    return Source(name, raws, kind, facts=_facts(found, kind, x))
 
 
 def parts_of(path: Path) -> tuple[str, ...]:
@@ -141,7 +144,7 @@ def _endings(names: Sequence[str]) -> list[str]:
 
 
 def _part(
-    arrays: Mapping[str, Array], part: str | None, where: str
+    arrays: Mapping[str, Array], part: str | None, usual: str, where: str
 ) -> tuple[str, tuple[str, tuple[str, ...]]]:
     """The ending of the names, and the part with those that are left alone."""
     parts = _endings(list(arrays))
@@ -152,7 +155,7 @@ def _part(
             raise OptionError(f'{where}: --part "{part}": it has no parts')
         raise DataError(f"{where}: holds {listed(arrays)}; it takes X, offsets and y")
     if part is None:
-        part = "train" if "train" in parts else parts[0]
+        part = usual if usual in parts else parts[0]
     if part not in parts:
         raise OptionError(f'{where}: --part "{part}": no such part; it has {listed(parts)}')
     return f"_{part}", (part, tuple(other for other in parts if other != part))

@@ -39,6 +39,7 @@ class Reading:
         skip_bad: leave out files that cannot be read, and count them.
         answers: "classes", "numbers", or None where none are needed.
         part: of an archive, such as "train".
+        usual: the part of an archive that is read where none is named.
         na: texts that mean "missing", beyond the usual.
         options: of the front end, by the names of its fields.
     """
@@ -54,6 +55,7 @@ class Reading:
     skip_bad: bool = False
     answers: str | None = "classes"
     part: str | None = None
+    usual: str = "train"
     na: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 

@@ -40,6 +40,8 @@ from recurra.train import Course, Run, save_run, write_whole
 
 Own = TypeVar("Own", bound="SequenceEstimator")
 Floats = NDArray[np.float64]
+# The part of an archive that is answered where none is named, and not the one that was learned from.
+ASKED = "test"
 
 
 @dataclass
@@ -274,11 +276,11 @@ class SequenceEstimator(SequenceFields, Learner):
         """Sequences with answers, read as those of `fit` were."""
         check_answered(data, type(self).__name__)
         learned = self.learned_
-        reading = self._reading(self.aim)
+        reading = replace(self._reading(self.aim), usual=ASKED)
         return read_examples(data, reading, learned.front, learned.header)[0]
 
     def _sequences(self, data: Any) -> tuple[Sequences, str]:
         """Sequences alone, read as those of `fit` were, and where they come from."""
-        reading = replace(self._reading(None), labels=None)
+        reading = replace(self._reading(None), labels=None, usual=ASKED)
         found, _ = read_examples(plain(data), reading, self.learned_.front, self.learned_.header)
         return found.sequences, found.name

@@ -151,6 +151,7 @@ def _open_path(path: Path, reading: "Reading", front: Front | None, known: Heade
             time=reading.time,
             answered=reading.answers is not None and reading.labels is None,
             per_step=reading.per_step,
+            usual=reading.usual,
         )
         return source, _chosen(reading, front, source.kind or "numbers"), None
     if ending in TABLES and (ending not in (".csv", ".tsv") or has_header(path)):
