@@ -40,7 +40,7 @@ from recurra.train import Course, Run, save_run, write_whole
 
 Own = TypeVar("Own", bound="SequenceEstimator")
 Floats = NDArray[np.float64]
-# The part of an archive that is answered where none is named, and not the one that was learned from.
+# The part of an archive that is answered where none is named, not that which was learned from.
 ASKED = "test"
 
 
