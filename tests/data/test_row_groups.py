@@ -147,6 +147,9 @@ def kib(name):
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name))
 
+# Which of several threads holds what and when is chance.
+pa.set_cpu_count(1)
+pa.set_io_thread_count(1)
 path, rows, groups = sys.argv[1], 100_000, 50
 schema = pa.schema([(name, pa.float64()) for name in "abc"])
 random = np.random.default_rng(0)
@@ -168,7 +171,7 @@ def test_memory_is_a_pool_and_not_the_table(tmp_path):
     command = [sys.executable, "-c", LARGE, str(tmp_path / "x.parquet")]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     # A pool of two groups is 3 MiB, read, joined and shuffled; the columns wanted are 76.
-    assert float(done.stdout) < 30
+    assert float(done.stdout) < 20
 
 
 @pytest.mark.parametrize(
