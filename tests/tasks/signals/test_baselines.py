@@ -1,14 +1,17 @@
 """Baselines: each against its definition, and what they make of made sequences."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.linear_model import Ridge as Reference
 
 from recurra.data.signals import Examples, Sequences
+from recurra.tasks.signals import nearest
 from recurra.tasks.signals.baselines import baselines
 from recurra.tasks.signals.linear import _logistic, _ridge
-from recurra.tasks.signals.nearest import BAND, Nearest
+from recurra.tasks.signals.nearest import BAND, MOST_STEPS, Nearest, shortened
 from recurra.tasks.signals.summaries import Standard, dense, of_sequences, of_steps
 from recurra.tasks.signals.warping import warped
 
@@ -156,3 +159,33 @@ def test_what_is_compared_is_bounded_and_told():
     found, told = baselines(training, validation, CLASSES, asked=10, cells=100.0)
     assert len(found) == 2
     assert told[0].startswith("no time-warped neighbours")
+
+
+def test_long_sequences_are_compared_by_means_of_neighbours():
+    steps = np.arange(2 * 1005, dtype=np.float64).reshape(1005, 2)
+    found = shortened(steps)
+    assert found.shape == (MOST_STEPS, 2)
+    sizes = np.diff(np.arange(MOST_STEPS + 1) * 1005 // MOST_STEPS)
+    assert set(sizes) == {10, 11}
+    np.testing.assert_allclose((found * sizes[:, None]).sum(axis=0), steps.sum(axis=0))
+    np.testing.assert_allclose(found[0], steps[:10].mean(axis=0))
+    np.testing.assert_array_equal(shortened(steps[:MOST_STEPS]), steps[:MOST_STEPS])
+
+
+def test_one_long_sequence_does_not_make_all_others_dear(monkeypatch):
+    training, validation = slopes(20, 0), slopes(4, 1)
+    long = np.repeat(training.sequences.row(0), 300, axis=0)
+    values = np.concatenate([training.sequences.values, long])
+    offsets = np.append(training.sequences.offsets, len(values))
+    names = (*training.sequences.names, "long")
+    whole = replace(training.sequences, values=values, offsets=offsets, names=names)
+    training = replace(training, sequences=whole, labels=(*training.labels, training.labels[0]))
+    asked = []
+    plain = nearest.warped
+    monkeypatch.setattr(
+        nearest, "warped", lambda *given: (asked.append(given[1].shape), plain(*given))[1]
+    )
+    (*_, near), _ = baselines(training, validation, CLASSES, asked=4)
+    said = near.answer(whole.take([len(whole) - 1])).argmax(axis=1)
+    assert CLASSES[said[0]] == training.labels[0]
+    assert max(shape[1] for shape in asked) <= nearest.MOST_STEPS

@@ -1,4 +1,10 @@
-"""The answer of the most similar training sequence, time warped."""
+"""The answer of the most similar training sequence, time warped.
+
+A sequence of more than `MOST_STEPS` is compared by that many means of neighbouring steps.
+
+Source of these: Keogh and Pazzani, "Scaling up Dynamic Time Warping for Datamining Applications",
+2000.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,7 +18,7 @@ from recurra.tasks.signals.warping import warped
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
-BAND = 0.1
+BAND, MOST_STEPS = 0.1, 100
 # Cells of costs that are held at once, and examples below which nothing is worth comparing with.
 AT_ONCE, FEWEST = 1 << 19, 16
 
@@ -36,8 +42,8 @@ class Nearest:
 
     def answer(self, sequences: Sequences) -> Floats:
         """Probabilities, (B, K), of 0 and 1; or values, (B,)."""
-        others, lengths = _padded(self.standard, self.sequences)
-        queries = np.split(self.standard.of(dense(sequences)), sequences.offsets[1:-1])
+        others, lengths = _padded(_compared(self.standard, self.sequences))
+        queries = _compared(self.standard, sequences)
         near = [_nearest(query, others, lengths) for query in queries]
         found: Floats = self.values[np.array(near, np.int64)]
         return found if self.classes else found[:, 0]
@@ -56,7 +62,7 @@ def fit_nearest(
         cells: updates that all of them together may take.
         seed: of what is drawn.
     """
-    lengths = training.sequences.lengths
+    lengths = np.minimum(training.sequences.lengths, MOST_STEPS)
     # An answered sequence is taken to be as long as those of the training part.
     each = lengths.mean() * lengths.mean() * asked
     most = int(cells / max(each, 1.0))
@@ -84,11 +90,25 @@ def _drawn(values: Floats, most: int, seed: int) -> Indices:
     return np.sort(order[np.argsort(place, kind="stable")[:most]])
 
 
-def _padded(standard: Standard, sequences: Sequences) -> tuple[Floats, Indices]:
-    """The sequences beside each other, (R, m, C), padded with 0; m is at least 2."""
+def _compared(standard: Standard, sequences: Sequences) -> list[Floats]:
+    """The steps by which each sequence is compared, (T, C)."""
     parts = np.split(standard.of(dense(sequences)), sequences.offsets[1:-1])
-    lengths = sequences.lengths
-    padded = np.zeros((len(parts), max(2, int(lengths.max())), len(standard.mean)))
+    return [shortened(part) for part in parts[: len(sequences)]]
+
+
+def shortened(steps: Floats) -> Floats:
+    """At most `MOST_STEPS`, each the mean of as many neighbours as the others or one more."""
+    if len(steps) <= MOST_STEPS:
+        return steps
+    edges = np.arange(MOST_STEPS + 1) * len(steps) // MOST_STEPS
+    found: Floats = np.add.reduceat(steps, edges[:-1]) / np.diff(edges)[:, None]
+    return found
+
+
+def _padded(parts: list[Floats]) -> tuple[Floats, Indices]:
+    """Sequences beside each other, (R, m, C), padded with 0, and their lengths; m is at least 2."""
+    lengths = np.array([len(part) for part in parts], np.int64)
+    padded = np.zeros((len(parts), max(2, int(lengths.max())), parts[0].shape[1]))
     for row, part in enumerate(parts):
         padded[row, : len(part)] = part
     return padded, lengths
